@@ -1,0 +1,198 @@
+/** Executions: start, look at, list, stop, redrive. */
+import type { ExecutionArn } from '../../lib/brand.js';
+import { deepEqual } from '../../lib/json.js';
+import type { ExecutionFilter, ExecutionRow, Page } from '../../store/store.js';
+import { machineArn } from '../../wire/arn.js';
+import { epochSeconds } from '../../wire/dates.js';
+import {
+  describeExecution,
+  describeSyncExecution,
+  historyEvent,
+  listExecution,
+  redriveStatus,
+} from '../../wire/describe.js';
+import {
+  ApiError,
+  executionAlreadyExists,
+  executionDoesNotExist,
+  invalid,
+  machineTypeNotSupported,
+  resourceNotFound,
+} from '../../wire/errors.js';
+import type { Input } from '../../wire/operations.js';
+import { expectArn, expectMachineArn, isVersionQualifier } from '../arns.js';
+import type { ApiContext } from '../context.js';
+import { readPage, slicePage } from '../paging.js';
+import { resolveMachine } from '../resolve.js';
+import { startRequest } from '../starting.js';
+import type { Actions } from './action.js';
+
+export const executionActions: Actions<
+  | 'StartExecution'
+  | 'StartSyncExecution'
+  | 'DescribeExecution'
+  | 'GetExecutionHistory'
+  | 'ListExecutions'
+  | 'StopExecution'
+  | 'RedriveExecution'
+> = {
+  StartExecution: async (api, input) => {
+    const request = await startRequest(api, input, null);
+    const { arn } = request.identity;
+    const started = await api.engine.start(request);
+    if (started.is === 'started') {
+      return { executionArn: arn, startDate: epochSeconds(started.startedAt) };
+    }
+    const { state } = started;
+    if (state.status !== 'RUNNING' || !deepEqual(state.input, request.input)) {
+      throw executionAlreadyExists(arn);
+    }
+    return { executionArn: arn, startDate: epochSeconds(state.startedAt) };
+  },
+
+  StartSyncExecution: async (api, input, call) => {
+    const request = await startRequest(api, input, 'EXPRESS');
+    await api.engine.start(request);
+    const state = await api.engine.ended(request.identity.arn as ExecutionArn, call.signal);
+    return describeSyncExecution(state, input.includedData !== 'METADATA_ONLY');
+  },
+
+  DescribeExecution: async (api, input) => {
+    const state = await standardState(api, input.executionArn);
+    return describeExecution(state, api.now(), input.includedData !== 'METADATA_ONLY');
+  },
+
+  GetExecutionHistory: async (api, input) => {
+    expectArn(input.executionArn, 'execution');
+    const events = await api.engine.history(input.executionArn as ExecutionArn);
+    if (events === null) throw executionDoesNotExist(input.executionArn);
+    const reverse = input.reverseOrder ?? false;
+    const ordered = reverse ? events.toReversed() : events;
+    const filter = ['GetExecutionHistory', input.executionArn, reverse];
+    const page = await readPage(api, input, filter, async (limit, cursor) =>
+      reverse ? sliceBelow(ordered, limit, cursor) : slicePage(ordered, limit, cursor),
+    );
+    const includeData = input.includeExecutionData ?? true;
+    return {
+      events: page.items.map((event) => historyEvent(event, includeData)),
+      nextToken: page.nextToken,
+    };
+  },
+
+  ListExecutions: async (api, input) => {
+    const { filter, none } = await executionFilter(api, input);
+    const page = await readPage(
+      api,
+      input,
+      ['ListExecutions', { ...filter }],
+      async (limit, cursor): Promise<Page<ExecutionRow>> =>
+        none ? { items: [], next: null } : api.engine.list(filter, limit, cursor),
+    );
+    return { executions: page.items.map(listExecution), nextToken: page.nextToken };
+  },
+
+  StopExecution: async (api, input) => {
+    expectArn(input.executionArn, 'execution');
+    const arn = input.executionArn as ExecutionArn;
+    const failure = { error: input.error ?? null, cause: input.cause ?? null };
+    const stopped = await api.engine.stop(arn, failure);
+    if (stopped !== null) return { stopDate: epochSeconds(stopped) };
+    const state = await standardState(api, arn);
+    return { stopDate: epochSeconds(state.stoppedAt ?? state.lastAt) };
+  },
+
+  RedriveExecution: async (api, input) => {
+    const state = await standardState(api, input.executionArn);
+    const repeated = await repeatedRedrive(api, input);
+    if (repeated !== null) return { redriveDate: epochSeconds(repeated) };
+    const { redriveStatus: status, redriveStatusReason } = redriveStatus(state, api.now());
+    if (status !== 'REDRIVABLE') {
+      throw new ApiError(
+        'ExecutionNotRedrivable',
+        redriveStatusReason ?? 'Execution can be redriven by its Map Run only',
+      );
+    }
+    const redrivenAt = await api.engine.redrive(input.executionArn as ExecutionArn);
+    await rememberRedrive(api, input, redrivenAt);
+    return { redriveDate: epochSeconds(redrivenAt) };
+  },
+};
+
+/** Express executions are no resources of this API: AWS refuses their ARNs here. */
+async function standardState(api: ApiContext, arn: string) {
+  expectArn(arn, 'execution');
+  const state = await api.engine.state(arn as ExecutionArn);
+  if (state === null) throw executionDoesNotExist(arn);
+  return state;
+}
+
+/** Newest first: new events appear before the page, so the cursor is the id below which to go on. */
+function sliceBelow<T extends { readonly id: number }>(
+  newestFirst: readonly T[],
+  limit: number,
+  cursor: string | null,
+): Page<T> {
+  const below = cursor === null ? Number.POSITIVE_INFINITY : Number(cursor);
+  const left = newestFirst.filter((event) => event.id < below);
+  const items = left.slice(0, limit);
+  return { items, next: left.length > limit ? String(items.at(-1)?.id) : null };
+}
+
+/** `none`: nothing can match, because the store knows no such status. */
+async function executionFilter(
+  api: ApiContext,
+  input: Input<'ListExecutions'>,
+): Promise<{ readonly filter: ExecutionFilter; readonly none: boolean }> {
+  const { stateMachineArn, mapRunArn, statusFilter, redriveFilter } = input;
+  if ((stateMachineArn === undefined) === (mapRunArn === undefined)) {
+    throw invalid('Must provide either a State Machine ARN or a Map Run ARN');
+  }
+  if (statusFilter === 'PENDING_REDRIVE' && mapRunArn === undefined) {
+    throw invalid('The PENDING_REDRIVE status filter is only supported with a Map Run ARN');
+  }
+  const pending = statusFilter === 'PENDING_REDRIVE';
+  const narrow = {
+    ...(statusFilter === undefined || pending ? {} : { status: statusFilter }),
+    ...(redriveFilter === undefined ? {} : { redriven: redriveFilter === 'REDRIVEN' }),
+  };
+  if (mapRunArn !== undefined) {
+    expectArn(mapRunArn, 'mapRun');
+    if ((await api.mapRuns.get(mapRunArn)) === null) throw resourceNotFound(mapRunArn);
+    return { filter: { mapRunArn, ...narrow }, none: pending };
+  }
+  return { filter: { ...(await machineFilter(api, stateMachineArn as string)), ...narrow }, none: false };
+}
+
+async function machineFilter(api: ApiContext, text: string): Promise<ExecutionFilter> {
+  const arn = expectMachineArn(text);
+  const { machine } = await resolveMachine(api, arn);
+  if (machine.type === 'EXPRESS') throw machineTypeNotSupported();
+  const stateMachineArn = machineArn(arn.scope, arn.name);
+  if (arn.qualifier === null) return { stateMachineArn };
+  return isVersionQualifier(arn.qualifier)
+    ? { stateMachineArn, stateMachineVersionArn: text }
+    : { stateMachineArn, stateMachineAliasArn: text };
+}
+
+/** AWS: a client token is remembered for 15 minutes, the last 10 of an execution. */
+const TOKEN_MS = 15 * 60 * 1000;
+const TOKENS_KEPT = 10;
+
+async function repeatedRedrive(api: ApiContext, input: Input<'RedriveExecution'>) {
+  if (input.clientToken === undefined) return null;
+  const known = await api.redriveTokens.get(input.executionArn);
+  const same = known?.used.find((one) => one.token === input.clientToken);
+  return same !== undefined && api.now() - same.redrivenAt < TOKEN_MS ? same.redrivenAt : null;
+}
+
+async function rememberRedrive(
+  api: ApiContext,
+  input: Input<'RedriveExecution'>,
+  redrivenAt: Awaited<ReturnType<ApiContext['engine']['redrive']>>,
+): Promise<void> {
+  const token = input.clientToken;
+  if (token === undefined) return;
+  await api.redriveTokens.change(input.executionArn, (present) => ({
+    used: [{ token, redrivenAt }, ...(present?.used ?? [])].slice(0, TOKENS_KEPT),
+  }));
+}

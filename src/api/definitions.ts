@@ -1,0 +1,18 @@
+/** What the API must know about definitions, injected by whoever assembles the server. */
+import type { Diagnostic } from '../core/diagnostic.js';
+import type { JsonObject } from '../lib/json.js';
+
+export type MachineType = 'STANDARD' | 'EXPRESS';
+
+export interface Definitions {
+  /** `definition` is null when the text is not a JSON object. */
+  validate(
+    text: string,
+    options: { readonly type: MachineType },
+  ): {
+    readonly definition: JsonObject | null;
+    readonly diagnostics: readonly Diagnostic[];
+  };
+  /** State name -> sorted names of the variables it reads; states that read none are absent. */
+  variableReferences(definition: JsonObject): { readonly [state: string]: readonly string[] };
+}

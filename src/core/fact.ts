@@ -1,0 +1,231 @@
+/**
+ * Facts: what happened to one execution, in order. The journal of facts is the ground truth; state,
+ * history, indexes and timers are derived from it. A fact records a decision with everything needed
+ * to apply it, so that nothing is ever decided twice.
+ *
+ * Law: additive only. A field is never renamed or re-used; `factVersion` in ExecutionStarted rises
+ * when an upcaster is needed at load.
+ *
+ * Values that equal what the frame already holds are left out (`output` absent = the frame's value):
+ * it keeps journals small and the hot path free of copies.
+ */
+import type { EpochMs, FrameId, Nonce, RevisionId, Seq } from '../lib/brand.js';
+import type { Json, JsonObject } from '../lib/json.js';
+
+export type StateKind =
+  | 'Task'
+  | 'Parallel'
+  | 'Map'
+  | 'Pass'
+  | 'Wait'
+  | 'Choice'
+  | 'Succeed'
+  | 'Fail';
+
+/** Public numbering of a fact that AWS shows as an event; null marks a private fact. */
+export interface EventRef {
+  readonly id: number;
+  readonly previousId: number;
+}
+
+/** What went wrong in a user's run. Null members were not given. */
+export interface Failure {
+  readonly error: string | null;
+  readonly cause: string | null;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly output: Json }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** How a failed attempt goes on; chosen once, recorded, never chosen again. */
+export type Recovery =
+  | {
+      readonly do: 'retry';
+      readonly retrier: number;
+      readonly attempt: number;
+      readonly at: EpochMs;
+    }
+  | { readonly do: 'catch'; readonly catcher: number }
+  | { readonly do: 'raise' };
+
+/** A resource as the interpreter sees it: what to call, and how AWS names it in events. */
+export interface TaskResource {
+  /** The `Resource` field as written. */
+  readonly arn: string;
+  readonly kind: 'lambda-function' | 'activity' | 'task';
+  /** `lambda`, `sqs`, `aws-sdk:s3`, `ml`, …; empty for function and activity ARNs. */
+  readonly type: string;
+  /** `invoke`, `sendMessage.waitForTaskToken`, …; the ARN for function and activity ARNs. */
+  readonly action: string;
+  readonly pattern: 'request-response' | 'sync' | 'wait-for-task-token';
+}
+
+export interface ExecutionIdentity {
+  readonly arn: string;
+  readonly name: string;
+  readonly stateMachineArn: string;
+  readonly stateMachineName: string;
+  readonly stateMachineVersionArn: string | null;
+  readonly stateMachineAliasArn: string | null;
+  readonly mapRunArn: string | null;
+  readonly roleArn: string;
+  readonly type: 'STANDARD' | 'EXPRESS';
+}
+
+/** What a Distributed Map hands to its Map Run. Everything is evaluated already. */
+export interface MapRunRequest {
+  readonly mapRunArn: string;
+  /** Items of the state's input, or null when a reader is to be used. */
+  readonly items: Json | null;
+  readonly reader: {
+    readonly resource: string;
+    readonly parameters: Json;
+    readonly config: Json;
+  } | null;
+  readonly writer: {
+    readonly resource: string | null;
+    readonly parameters: Json;
+    readonly config: Json;
+  } | null;
+  readonly batch: {
+    readonly maxItems: number | null;
+    readonly maxBytes: number | null;
+    readonly input: Json | null;
+  } | null;
+  readonly maxConcurrency: number;
+  readonly toleratedCount: number | null;
+  readonly toleratedPercentage: number | null;
+  /** Input of the Map state: what ItemSelector may refer to. */
+  readonly stateInput: Json;
+}
+
+export interface FactHead {
+  readonly seq: Seq;
+  readonly at: EpochMs;
+  readonly frame: FrameId;
+  readonly event: EventRef | null;
+}
+
+export type FactBody =
+  | {
+      readonly type: 'ExecutionStarted';
+      readonly factVersion: 1;
+      readonly identity: ExecutionIdentity;
+      readonly revision: RevisionId;
+      /** First state of the machine. */
+      readonly start: string;
+      readonly input: Json;
+      readonly deadlineAt: EpochMs | null;
+      readonly traceHeader: string | null;
+    }
+  | { readonly type: 'StateEntered'; readonly kind: StateKind; readonly name: string }
+  | {
+      readonly type: 'StateExited';
+      readonly kind: StateKind;
+      readonly name: string;
+      /** Absent: the state's raw input passes on unchanged. */
+      readonly output?: Json;
+      readonly assigned?: JsonObject;
+      /** Null ends the frame. */
+      readonly next: string | null;
+    }
+  | { readonly type: 'WaitStarted'; readonly until: EpochMs }
+  | {
+      readonly type: 'TaskScheduled';
+      readonly resource: TaskResource;
+      readonly parameters: Json;
+      readonly credentials: JsonObject | null;
+      readonly nonce: Nonce;
+      readonly timeoutSeconds: number | null;
+      readonly heartbeatSeconds: number | null;
+      readonly timeoutAt: EpochMs | null;
+    }
+  | { readonly type: 'TaskStarted'; readonly workerName: string | null }
+  | {
+      readonly type: 'TaskSubmitted';
+      readonly scheduled: Seq;
+      readonly output: Json;
+      /** The submit step was all this worker had to do: a callback brings the result. */
+      readonly handedOver: boolean;
+    }
+  | { readonly type: 'TaskSucceeded'; readonly scheduled: Seq; readonly output: Json }
+  | {
+      readonly type: 'TaskFailed';
+      readonly scheduled: Seq;
+      readonly failure: Failure;
+      /** Which event AWS shows for it. */
+      readonly stage: 'run' | 'timeout' | 'schedule' | 'start' | 'submit';
+    }
+  | {
+      readonly type: 'EvaluationFailed';
+      readonly failure: Failure;
+      readonly location: string | null;
+      readonly state: string;
+    }
+  | { readonly type: 'AttemptFailed'; readonly failure: Failure; readonly recovery: Recovery }
+  | { readonly type: 'RetryStarted' }
+  | {
+      readonly type: 'FanOutStarted';
+      readonly kind: 'Parallel' | 'Map';
+      readonly width: number;
+      readonly items: readonly Json[] | null;
+      /** Input of every branch (Parallel); what ItemSelector sees as `$` (Map). */
+      readonly input: Json;
+      readonly limit: number;
+    }
+  | {
+      readonly type: 'ChildStarted';
+      readonly child: FrameId;
+      readonly index: number;
+      readonly block: string;
+      readonly start: string;
+      readonly input: Json;
+    }
+  | {
+      readonly type: 'ChildEnded';
+      readonly child: FrameId;
+      readonly index: number;
+      readonly outcome: Outcome;
+    }
+  | {
+      /** A frame stopped because a sibling failed; `what` names the state or iteration AWS shows. */
+      readonly type: 'FrameAborted';
+      readonly child: FrameId;
+      readonly what: 'Task' | 'Wait' | 'Map' | 'Parallel' | 'MapIteration' | null;
+      readonly index: number;
+      /** Seq of the timer or task that ends with it. */
+      readonly ends: Seq | null;
+    }
+  | {
+      readonly type: 'FanOutEnded';
+      readonly kind: 'Parallel' | 'Map';
+      readonly ok: boolean;
+      /** False when the failure goes on upwards: a redrive resumes the children. */
+      readonly discard: boolean;
+    }
+  /** A Distributed Map has its items (0 when a reader brings them); the Map Run follows. */
+  | { readonly type: 'MapStateStarted'; readonly length: number }
+  | { readonly type: 'MapRunStarted'; readonly request: MapRunRequest }
+  | { readonly type: 'MapRunRedriven'; readonly mapRunArn: string; readonly redriveCount: number }
+  | {
+      readonly type: 'MapRunEnded';
+      readonly by: Seq;
+      readonly outcome: Outcome;
+      readonly aborted: boolean;
+    }
+  | {
+      readonly type: 'ExecutionEnded';
+      readonly status: 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
+      /** Present when it succeeded and differs from the root frame's last output. */
+      readonly output?: Json;
+      readonly failure: Failure | null;
+    }
+  | {
+      readonly type: 'ExecutionRedriven';
+      readonly redriveCount: number;
+      readonly deadlineAt: EpochMs | null;
+    };
+
+export type Fact = FactHead & FactBody;
+export type FactOf<T extends FactBody['type']> = FactHead & Extract<FactBody, { type: T }>;

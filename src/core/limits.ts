@@ -1,0 +1,36 @@
+/** Every bound of the engine, with the AWS quota or our reason beside it. */
+
+/** Bytes of UTF-8 JSON: input, output, result and parameters of a state (AWS quota, 256 KiB). */
+export const MAX_PAYLOAD_BYTES = 262_144;
+/** AWS quota: the event with this id is ExecutionSucceeded or a failure. */
+export const MAX_HISTORY_EVENTS = 25_000;
+/** AWS runs at most 40 iterations of an inline Map at a time when MaxConcurrency is absent or 0. */
+export const INLINE_MAP_CONCURRENCY = 40;
+/** AWS runs at most 10,000 children of a Map Run at a time. */
+export const DISTRIBUTED_MAP_CONCURRENCY = 10_000;
+/** All variables an execution holds, bytes of JSON (AWS quota, 10 MiB). */
+export const MAX_VARIABLE_BYTES_TOTAL = 10_485_760;
+/** Our reason: one turn may not hold the event loop; a longer chain commits and goes on. */
+export const MAX_FACTS_PER_TURN = 500;
+/** AWS: IntervalSeconds and the other second counts stay below this. */
+export const MAX_SECONDS = 99_999_999;
+/** AWS: error names and causes in an API call. */
+export const MAX_ERROR_LENGTH = 256;
+export const MAX_CAUSE_LENGTH = 32_768;
+/** AWS: an execution may stay open for one year. */
+export const MAX_EXECUTION_MS = 365 * 24 * 3600 * 1000;
+/** Our reason: nesting deeper than this is a depth bomb, not data. */
+export const MAX_JSON_DEPTH = 512;
+
+/** What may differ by installation or machine; AWS's values by default. */
+export interface Limits {
+  readonly payloadBytes: number;
+  readonly historyEvents: number;
+  readonly factsPerTurn: number;
+}
+
+export const AWS_LIMITS: Limits = {
+  payloadBytes: MAX_PAYLOAD_BYTES,
+  historyEvents: MAX_HISTORY_EVENTS,
+  factsPerTurn: MAX_FACTS_PER_TURN,
+};

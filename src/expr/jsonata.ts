@@ -1,0 +1,210 @@
+/**
+ * JSONata as AWS Step Functions runs it: no input document, six more functions, `$eval` gone, and
+ * bounds on time, depth and size. Results are plain JSON: jsonata's marks on arrays are removed.
+ * Every failure is a States.QueryEvaluationError that names the expression and its field.
+ */
+import jsonata, { type Expression } from 'jsonata';
+import { isArray, type Json, type JsonObject, setOwn } from '../lib/json.js';
+import { analyseJsonata, type JsonataAnalysis } from './jsonata-analysis.js';
+import { CHANCE, MEMORY_EXCEEDED, registerFunctions } from './jsonata-functions.js';
+import { LinearRegExp } from './jsonata-regex.js';
+import {
+  COMPILED_CACHE,
+  JSONATA_DEPTH,
+  JSONATA_SEQUENCE,
+  JSONATA_STRING,
+  JSONATA_TIMEOUT_MS,
+  MAX_NESTING,
+} from './limits.js';
+import { quoteJson } from './quote.js';
+import { type Chance, ExpressionSyntaxError, StatesError } from './scope.js';
+
+export { compileJsonataTemplate, type JsonataTemplate } from './jsonata-template.js';
+
+export interface JsonataExpression extends JsonataAnalysis {
+  /** Without the `{%` and `%}` around it. */
+  readonly text: string;
+  readonly compiled: Expression;
+}
+
+/** Variables by name, and `states`: {input, result?, errorOutput?, context}. */
+export type JsonataBindings = JsonObject;
+
+/** Exactly `{%…%}`, with nothing around it. */
+export function isExpression(text: string): boolean {
+  return text.length >= 4 && text.startsWith('{%') && text.endsWith('%}');
+}
+
+const cache = new Map<string, JsonataExpression>();
+
+/** `expressionText` with or without its `{% %}`; throws ExpressionSyntaxError with AWS's code. */
+export function compileJsonata(expressionText: string): JsonataExpression {
+  const text = innerText(expressionText);
+  const known = cache.get(text);
+  if (known !== undefined) return known;
+  const compiled = parseJsonata(text);
+  const expression: JsonataExpression = { text, compiled, ...analyseJsonata(compiled.ast()) };
+  registerFunctions(compiled);
+  if (expression.growsStrings) compiled.assign(EXIT_HOOK, refuseLongString);
+  if (cache.size >= COMPILED_CACHE) cache.delete(cache.keys().next().value as string);
+  cache.set(text, expression);
+  return expression;
+}
+
+/** Recorded: messages quote an expression without its wrapper and the blanks inside of that. */
+function innerText(text: string): string {
+  return (isExpression(text) ? text.slice(2, -2) : text).trim();
+}
+
+/** jsonata calls what is bound to this symbol after every step of an evaluation. */
+const EXIT_HOOK = Symbol.for('jsonata.__evaluate_exit') as unknown as string;
+
+function refuseLongString(_: unknown, __: unknown, ___: unknown, result: unknown): void {
+  if (typeof result === 'string' && result.length > JSONATA_STRING) {
+    throw new RangeError(MEMORY_EXCEEDED);
+  }
+}
+
+function parseJsonata(text: string): Expression {
+  try {
+    return jsonata(text, {
+      timeout: JSONATA_TIMEOUT_MS,
+      stack: JSONATA_DEPTH,
+      sequence: JSONATA_SEQUENCE,
+      RegexEngine: LinearRegExp as unknown as RegExpConstructor,
+    });
+  } catch (error) {
+    const message = (error as { readonly message?: unknown } | null)?.message;
+    throw new ExpressionSyntaxError(
+      error instanceof RangeError ? 'The expression is nested too deeply' : String(message),
+      'INVALID_JSONATA_EXPRESSION',
+    );
+  }
+}
+
+/** `field` is the expression's place in its state, e.g. `Output/result` or `Arguments/a[1]`. */
+export async function evaluateJsonata(
+  expression: JsonataExpression,
+  bindings: JsonataBindings,
+  field: string,
+  chance: Chance,
+): Promise<Json> {
+  let result: unknown;
+  try {
+    const bound = expression.marksArrays ? structuredClone(bindings) : bindings;
+    result = await expression.compiled.evaluate(undefined, { ...bound, [CHANCE]: chance });
+  } catch (error) {
+    throw failure(expression, field, threw(error, chance));
+  }
+  if (result === undefined) throw failure(expression, field, ' returned nothing (undefined).');
+  const value = toJson(result, 0);
+  if (value === undefined)
+    throw failure(expression, field, ' returned an unsupported result type.');
+  return value;
+}
+
+export type JsonataType = 'array' | 'boolean' | 'integer' | 'null' | 'number' | 'object' | 'string';
+
+/** Returns `value`, or throws AWS's "unexpected result type" where it is of no expected type. */
+export function expectType(
+  value: Json,
+  expected: JsonataType | readonly JsonataType[],
+  expression: JsonataExpression | string,
+  field: string,
+): Json {
+  const types = typeof expected === 'string' ? [expected] : expected;
+  const actual = typeOf(value);
+  if (types.some((type) => type === actual)) return value;
+  if (types.includes('integer') && Number.isInteger(value)) return value;
+  const names = types.map((type) => `'${type}'`).join(' or ');
+  throw failure(
+    expression,
+    field,
+    ` returned an unexpected result type. Expected ${names}, but was '${actual}' for value: ` +
+      quoteJson(value),
+  );
+}
+
+function typeOf(value: Json): JsonataType {
+  if (value === null) return 'null';
+  if (isArray(value)) return 'array';
+  return typeof value as 'boolean' | 'number' | 'object' | 'string';
+}
+
+function failure(
+  expression: JsonataExpression | string,
+  field: string,
+  outcome: string,
+): StatesError {
+  const text = typeof expression === 'string' ? innerText(expression) : expression.text;
+  const cause = `The JSONata expression '${text}' specified for the field '${field}'${outcome}`;
+  return new StatesError('States.QueryEvaluationError', cause, field);
+}
+
+const STACK_OVERFLOW =
+  'Stack overflow error: Check for non-terminating recursive function. ' +
+  'Consider rewriting as tail-recursive.';
+const TIMED_OUT = 'Expression evaluation timeout: Check for infinite loop';
+
+/** AWS words the three resource limits itself; everything else is jsonata's own message. */
+function threw(error: unknown, chance: Chance): string {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  const say = (text: string) => ` threw an error during evaluation. ${text}`;
+  if (code === 'D1011') return say(`: ${STACK_OVERFLOW}`);
+  if (code === 'D1012') return say(`: ${TIMED_OUT}`);
+  if (code === 'D2014' || code === 'D2015') return say(`: ${MEMORY_EXCEEDED}`);
+  if (error instanceof RangeError) {
+    return say(`: ${message === MEMORY_EXCEEDED ? MEMORY_EXCEEDED : STACK_OVERFLOW}`);
+  }
+  if (typeof code === 'string') return say(`${code}: ${String(message)}`);
+  if (error instanceof Error) {
+    return ` threw an internal error during evaluation. ${chance.uuid()}`;
+  }
+  return say(`: ${String(message)}`);
+}
+
+/** Undefined for a function, a pattern or anything else that JSON cannot hold. */
+function toJson(value: unknown, depth: number): Json | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      // Measured on AWS: JSON has no such number, so it becomes its name.
+      return Number.isFinite(value) ? value + 0 : String(value);
+    case 'object':
+      return depth > MAX_NESTING ? undefined : objectToJson(value, depth);
+    default:
+      return undefined;
+  }
+}
+
+function objectToJson(value: object | null, depth: number): Json | undefined {
+  if (value === null) return null;
+  if (Array.isArray(value)) return arrayToJson(value, depth);
+  const marks = value as {
+    readonly _jsonata_function?: unknown;
+    readonly _jsonata_lambda?: unknown;
+  };
+  if (marks._jsonata_function === true || marks._jsonata_lambda === true) return undefined;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return undefined;
+  const result: Record<string, Json> = {};
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue;
+    const json = toJson(member, depth + 1);
+    if (json === undefined) return undefined;
+    setOwn(result, key, json);
+  }
+  return result;
+}
+
+function arrayToJson(items: readonly unknown[], depth: number): Json | undefined {
+  const result: Json[] = [];
+  for (const item of items) {
+    const json = item === undefined ? null : toJson(item, depth + 1);
+    if (json === undefined) return undefined;
+    result.push(json);
+  }
+  return result;
+}

@@ -1,0 +1,78 @@
+/** The shape of `stepwell.config.json`. What a schema says badly (one of several keys) is in config.ts. */
+import type { JsonObject } from '../lib/json.js';
+
+const text = { type: 'string', minLength: 1 };
+const textMap = { type: 'object', additionalProperties: { type: 'string' } };
+
+function closed(properties: JsonObject, required: readonly string[] = []): JsonObject {
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+/** Options of a function written as an object; a plain string is short for one of them. */
+export const FUNCTION_SCHEMA: JsonObject = closed({
+  handler: text,
+  module: text,
+  url: text,
+  process: { type: 'array', items: { type: 'string' }, minItems: 1 },
+  parameters: { type: 'object' },
+  headers: textMap,
+  environment: textMap,
+  inherit: { type: 'array', items: text },
+  cwd: text,
+  onWorkerLost: { enum: ['rerun', 'fail'] },
+  description: { type: 'string' },
+});
+
+const SUBSCRIPTION_SCHEMA = closed(
+  {
+    protocol: { enum: ['log', 'file', 'http', 'https', 'email'] },
+    path: text,
+    endpoint: text,
+    raw: { type: 'boolean' },
+  },
+  ['protocol'],
+);
+
+export const CONFIG_SCHEMA: JsonObject = closed({
+  $schema: { type: 'string' },
+  functions: { type: 'object', additionalProperties: { type: ['string', 'object'] } },
+  topics: {
+    type: 'object',
+    additionalProperties: closed({
+      subscriptions: { type: 'array', items: SUBSCRIPTION_SCHEMA },
+      signatureVersion: { enum: ['1', '2'] },
+    }),
+  },
+  smtp: closed(
+    {
+      host: text,
+      port: { type: 'integer', minimum: 1, maximum: 65_535 },
+      secure: { type: 'boolean' },
+      user: text,
+      password: text,
+      from: text,
+    },
+    ['host'],
+  ),
+  sns: closed({ signingCertUrl: text, unsubscribeUrl: text }),
+  secrets: {
+    type: 'object',
+    additionalProperties: { ...closed({ env: text, file: text }), minProperties: 1 },
+  },
+  s3: closed({
+    endpoint: text,
+    region: text,
+    forcePathStyle: { type: 'boolean' },
+    accessKeyId: text,
+    secretAccessKey: text,
+  }),
+  egress: closed({
+    allow: { type: 'array', items: text },
+    maxResponseBytes: { type: 'integer', minimum: 1 },
+    timeoutMs: { type: 'integer', minimum: 1 },
+  }),
+  files: closed({ roots: { type: 'array', items: text, minItems: 1 } }),
+  artifacts: text,
+  aws: closed({ region: text, endpoint: text, accountId: text }),
+  endpoints: { type: 'object' },
+});

@@ -1,0 +1,368 @@
+/**
+ * `stepwell.config.json`: which functions, topics, secrets, hosts and folders the machines may use.
+ * Everything is checked once at start; an error names the place (JSON pointer) and the mend. Relative
+ * paths refer to the folder of the file; without a file, to the current folder.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
+import { CONFIG_SCHEMA, FUNCTION_SCHEMA } from './config-schema.js';
+import { type Check, compileCheck, escapePointer } from './schema-check.js';
+
+export interface Config {
+  /** The file it was read from; null for the defaults. */
+  readonly path: string | null;
+  /** Folder to which relative paths refer. */
+  readonly base: string;
+  /** Folder for what Stepwell itself keeps: `.stepwell` below `base`. */
+  readonly stateFolder: string;
+  readonly functions: ReadonlyMap<string, FunctionTarget>;
+  readonly topics: ReadonlyMap<string, Topic>;
+  readonly smtp: SmtpConfig | null;
+  readonly sns: { readonly signingCertUrl: string | null; readonly unsubscribeUrl: string | null };
+  readonly secrets: ReadonlyMap<string, SecretSource>;
+  readonly s3: S3Config | null;
+  readonly egress: EgressConfig;
+  readonly files: { readonly roots: readonly string[] };
+  /** Folder of the artifact store. */
+  readonly artifacts: string;
+  readonly aws: AwsConfig;
+  /** Model endpoints, read by serving. */
+  readonly endpoints: JsonObject;
+}
+
+/** What a configured function name leads to; `parameters` are merged under those of the task. */
+export type FunctionTarget = {
+  readonly parameters: JsonObject;
+  readonly onWorkerLost: 'rerun' | 'fail';
+  readonly description: string | null;
+} & (
+  | { readonly kind: 'handler'; readonly handler: string }
+  | { readonly kind: 'module'; readonly file: string; readonly exportName: string }
+  | {
+      readonly kind: 'http';
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'process';
+      readonly command: readonly string[];
+      readonly cwd: string;
+      readonly environment: Readonly<Record<string, string>>;
+      /** Names of variables handed on from Stepwell's own environment. */
+      readonly inherit: readonly string[];
+    }
+);
+
+export interface Topic {
+  readonly name: string;
+  readonly subscriptions: readonly Subscription[];
+  readonly signatureVersion: '1' | '2';
+}
+
+export type Subscription =
+  | { readonly protocol: 'log' }
+  | { readonly protocol: 'file'; readonly path: string }
+  | {
+      readonly protocol: 'http' | 'https';
+      readonly endpoint: string;
+      /** Raw message delivery: the message alone, without the SNS envelope. */
+      readonly raw: boolean;
+    }
+  | { readonly protocol: 'email'; readonly endpoint: string };
+
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  readonly user: string | null;
+  /** May be `secret://name`. */
+  readonly password: string | null;
+  readonly from: string;
+}
+
+export type SecretSource =
+  | { readonly from: 'env'; readonly variable: string }
+  | { readonly from: 'file'; readonly path: string };
+
+export interface S3Config {
+  readonly endpoint: string | null;
+  readonly region: string | null;
+  readonly forcePathStyle: boolean;
+  readonly accessKeyId: string | null;
+  /** May be `secret://name`. */
+  readonly secretAccessKey: string | null;
+}
+
+export interface EgressConfig {
+  /** `host`, `host:port`, `*.domain`, an address or a CIDR range that may be reached though internal. */
+  readonly allow: readonly string[];
+  readonly maxResponseBytes: number;
+  readonly timeoutMs: number;
+}
+
+export interface AwsConfig {
+  readonly region: string | null;
+  readonly endpoint: string | null;
+  readonly accountId: string | null;
+}
+
+export const CONFIG_FILE = 'stepwell.config.json';
+/** A data set fetched over HTTP; answers that are read into memory have their own, smaller limit. */
+const MAX_RESPONSE_BYTES = 100 * 1024 * 1024;
+const EGRESS_TIMEOUT_MS = 60_000;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the configuration at `path`; with null, `stepwell.config.json` in `cwd` if it is there, else
+ * the defaults.
+ */
+export async function loadConfig(path: string | null, cwd: string): Promise<Config> {
+  const file = path === null ? join(cwd, CONFIG_FILE) : resolve(cwd, path);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (path === null && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return parseConfig({}, { path: null, base: resolve(cwd) });
+    }
+    throw new ConfigError(`Cannot read the configuration ${file}: ${(error as Error).message}`);
+  }
+  return parseConfig(parseJson(text, file), { path: file, base: dirname(file) });
+}
+
+/** Checks a configuration that is already in memory. */
+export function parseConfig(
+  value: Json,
+  origin: { readonly path: string | null; readonly base: string },
+): Config {
+  const problem = checkConfig(value);
+  if (problem !== null) fail(origin.path, problem.pointer, problem.sentence);
+  const raw = value as RawConfig;
+  const { base, path } = origin;
+  const stateFolder = join(base, '.stepwell');
+  const within = (target: string): string => resolve(base, target);
+  const mapped = <R, T>(key: string, items: Raw<R>, parse: (item: R, at: Place) => T) =>
+    new Map(
+      Object.entries(items).map(([name, item]) => [
+        name,
+        parse(item, { path, pointer: `/${key}/${escapePointer(name)}`, name, within }),
+      ]),
+    );
+  return {
+    path,
+    base,
+    stateFolder,
+    functions: mapped('functions', raw.functions ?? {}, parseFunction),
+    topics: mapped('topics', raw.topics ?? {}, (topic, at) =>
+      parseTopic(topic, at, raw.smtp !== undefined),
+    ),
+    smtp: parseSmtp(raw.smtp),
+    sns: {
+      signingCertUrl: raw.sns?.signingCertUrl ?? null,
+      unsubscribeUrl: raw.sns?.unsubscribeUrl ?? null,
+    },
+    secrets: mapped('secrets', raw.secrets ?? {}, parseSecret),
+    s3: parseS3(raw.s3),
+    egress: {
+      allow: raw.egress?.allow ?? [],
+      maxResponseBytes: raw.egress?.maxResponseBytes ?? MAX_RESPONSE_BYTES,
+      timeoutMs: raw.egress?.timeoutMs ?? EGRESS_TIMEOUT_MS,
+    },
+    files: { roots: (raw.files?.roots ?? ['.']).map(within) },
+    artifacts: raw.artifacts === undefined ? join(stateFolder, 'artifacts') : within(raw.artifacts),
+    aws: {
+      region: raw.aws?.region ?? null,
+      endpoint: raw.aws?.endpoint ?? null,
+      accountId: raw.aws?.accountId ?? null,
+    },
+    endpoints: raw.endpoints ?? {},
+  };
+}
+
+/** The file as it is written, after the schema has accepted it. */
+interface RawConfig {
+  readonly functions?: Raw<string | JsonObject>;
+  readonly topics?: Raw<RawTopic>;
+  readonly smtp?: Partial<SmtpConfig> & { readonly host: string };
+  readonly sns?: { readonly signingCertUrl?: string; readonly unsubscribeUrl?: string };
+  readonly secrets?: Raw<{ readonly env?: string; readonly file?: string }>;
+  readonly s3?: Partial<S3Config>;
+  readonly egress?: Partial<EgressConfig>;
+  readonly files?: { readonly roots: readonly string[] };
+  readonly artifacts?: string;
+  readonly aws?: Partial<AwsConfig>;
+  readonly endpoints?: JsonObject;
+}
+
+type Raw<T> = Readonly<Record<string, T>>;
+
+interface RawTopic {
+  readonly subscriptions?: readonly RawSubscription[];
+  readonly signatureVersion?: '1' | '2';
+}
+
+interface RawSubscription {
+  readonly protocol: Subscription['protocol'];
+  readonly path?: string;
+  readonly endpoint?: string;
+  readonly raw?: boolean;
+}
+
+interface RawFunction {
+  readonly handler?: string;
+  readonly module?: string;
+  readonly url?: string;
+  readonly process?: readonly string[];
+  readonly parameters?: JsonObject;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly inherit?: readonly string[];
+  readonly cwd?: string;
+  readonly onWorkerLost?: 'rerun' | 'fail';
+  readonly description?: string;
+}
+
+/** Where in the file we are, for messages, and how to read a path there. */
+interface Place {
+  readonly path: string | null;
+  readonly pointer: string;
+  readonly name: string;
+  within(target: string): string;
+}
+
+const checkConfig: Check = compileCheck(CONFIG_SCHEMA);
+const checkFunction: Check = compileCheck(FUNCTION_SCHEMA);
+
+const WAYS = ['handler', 'module', 'url', 'process'] as const;
+const FUNCTION_HELP =
+  'Write a handler ("ml:ingest"), a file ("./functions/score.js#handler"), a URL, or ' +
+  '{"process": ["python3", "train.py"]}.';
+
+function parseFunction(raw: string | JsonObject, at: Place): FunctionTarget {
+  if (typeof raw === 'string') return parseFunction({ [wayOf(raw)]: raw }, at);
+  const problem = checkFunction(raw);
+  if (problem !== null) fail(at.path, at.pointer + problem.pointer, problem.sentence);
+  const target: RawFunction = raw;
+  const given = WAYS.filter((way) => getOwn(raw, way) !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? 'says nowhere what to run' : `names ${given.join(' and ')}`;
+    fail(at.path, at.pointer, `The function "${at.name}" ${found}. ${FUNCTION_HELP}`);
+  }
+  const common = {
+    parameters: target.parameters ?? {},
+    onWorkerLost: target.onWorkerLost ?? 'rerun',
+    description: target.description ?? null,
+  } as const;
+  if (target.handler !== undefined) return { ...common, kind: 'handler', handler: target.handler };
+  if (target.url !== undefined) {
+    const url = checkUrl(target.url, at, `${at.pointer}/url`);
+    return { ...common, kind: 'http', url, headers: target.headers ?? {} };
+  }
+  if (target.module !== undefined) {
+    const [file = '', exportName = 'handler'] = target.module.split('#');
+    return { ...common, kind: 'module', file: at.within(file), exportName };
+  }
+  return {
+    ...common,
+    kind: 'process',
+    command: target.process ?? [],
+    cwd: at.within(target.cwd ?? '.'),
+    environment: target.environment ?? {},
+    inherit: target.inherit ?? [],
+  };
+}
+
+/** What a string as function target means. */
+function wayOf(target: string): 'url' | 'module' | 'handler' {
+  if (/^https?:\/\//.test(target)) return 'url';
+  return /^\.{0,2}\//.test(target) || /\.[cm]?js(#|$)/.test(target) ? 'module' : 'handler';
+}
+
+function parseTopic(raw: RawTopic, at: Place, hasSmtp: boolean): Topic {
+  const subscriptions = (raw.subscriptions ?? []).map((subscription, index) => {
+    const pointer = `${at.pointer}/subscriptions/${index}`;
+    if (subscription.protocol === 'email' && !hasSmtp) {
+      fail(at.path, pointer, 'E-mail needs a server: add "smtp": {"host": …, "from": …}.');
+    }
+    return parseSubscription(subscription, { ...at, pointer });
+  });
+  return { name: at.name, subscriptions, signatureVersion: raw.signatureVersion ?? '2' };
+}
+
+function parseSubscription(raw: RawSubscription, at: Place): Subscription {
+  const { protocol } = raw;
+  if (protocol === 'log') return { protocol };
+  if (protocol === 'file') {
+    if (raw.path === undefined) fail(at.path, at.pointer, 'A "file" subscription needs "path".');
+    return { protocol, path: at.within(raw.path) };
+  }
+  if (raw.endpoint === undefined) {
+    fail(at.path, at.pointer, `A subscription by ${protocol} needs "endpoint".`);
+  }
+  if (protocol === 'email') {
+    if (!/^[^\s@<>]+@[^\s@<>]+$/.test(raw.endpoint)) {
+      fail(at.path, `${at.pointer}/endpoint`, `"${raw.endpoint}" is not an e-mail address.`);
+    }
+    return { protocol, endpoint: raw.endpoint };
+  }
+  const endpoint = checkUrl(raw.endpoint, at, `${at.pointer}/endpoint`);
+  return { protocol, endpoint, raw: raw.raw ?? false };
+}
+
+function parseSecret(
+  raw: { readonly env?: string; readonly file?: string },
+  at: Place,
+): SecretSource {
+  if (raw.env !== undefined && raw.file !== undefined) {
+    fail(at.path, at.pointer, 'A secret comes from "env" or from "file", not from both.');
+  }
+  if (raw.env !== undefined) return { from: 'env', variable: raw.env };
+  return { from: 'file', path: at.within(raw.file ?? '') };
+}
+
+function parseSmtp(raw: RawConfig['smtp']): SmtpConfig | null {
+  if (raw === undefined) return null;
+  const secure = raw.secure ?? false;
+  return {
+    host: raw.host,
+    port: raw.port ?? (secure ? 465 : 587),
+    secure,
+    user: raw.user ?? null,
+    password: raw.password ?? null,
+    from: raw.from ?? 'stepwell@localhost',
+  };
+}
+
+function parseS3(raw: RawConfig['s3']): S3Config | null {
+  if (raw === undefined) return null;
+  return {
+    endpoint: raw.endpoint ?? null,
+    region: raw.region ?? null,
+    forcePathStyle: raw.forcePathStyle ?? raw.endpoint !== undefined,
+    accessKeyId: raw.accessKeyId ?? null,
+    secretAccessKey: raw.secretAccessKey ?? null,
+  };
+}
+
+function checkUrl(text: string, at: Place, pointer: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  return fail(at.path, pointer, `"${text}" is not an http or https URL.`);
+}
+
+function parseJson(text: string, file: string): Json {
+  try {
+    const value = JSON.parse(text) as Json;
+    if (isObject(value)) return value;
+  } catch (error) {
+    throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
+  }
+  throw new ConfigError(`${file} must hold a JSON object.`);
+}
+
+function fail(path: string | null, pointer: string, sentence: string): never {
+  throw new ConfigError(`${path ?? 'The configuration'}, at ${pointer || '/'}: ${sentence}`);
+}

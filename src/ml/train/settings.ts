@@ -1,0 +1,225 @@
+/**
+ * What a fine-tuning run can be told, its defaults, and the one place where it is checked. Every
+ * complaint names the option and says what to write instead.
+ */
+import { statSync } from 'node:fs';
+
+export type Strategy = 'feature-extraction' | 'full';
+export type Schedule = 'linear' | 'cosine' | 'constant';
+export type MetricName = 'loss' | 'accuracy' | 'macroF1';
+
+export interface EarlyStop {
+  /** Epochs without improvement after which training ends. */
+  readonly patience: number;
+  readonly metric: MetricName;
+}
+
+export interface FineTuneOptions {
+  /** Local model folder, or a hub id such as `distilbert-base-uncased`. */
+  readonly model: string;
+  /** JSON Lines of `{"text": …, "label": …}`. */
+  readonly trainPath: string;
+  readonly validationPath?: string | undefined;
+  /** Label names; their order is their id. */
+  readonly labels: readonly string[];
+  readonly outputDir: string;
+  readonly strategy?: Strategy | undefined;
+  readonly epochs?: number | undefined;
+  readonly batchSize?: number | undefined;
+  readonly learningRate?: number | undefined;
+  /** Learning rate of the classification head; default: learningRate. */
+  readonly headLearningRate?: number | undefined;
+  /** Factor per layer downwards (discriminative rates, ULMFiT 1/2.6); default 1. */
+  readonly layerDecay?: number | undefined;
+  /** Only this many top layers (and the head) are trained; default: all, embeddings included. */
+  readonly trainableLayers?: number | undefined;
+  readonly warmupRatio?: number | undefined;
+  readonly schedule?: Schedule | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly optimizer?: 'adamw' | 'sgd' | undefined;
+  readonly maxLength?: number | undefined;
+  readonly dropout?: number | undefined;
+  /** Largest global gradient norm. */
+  readonly clipNorm?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly earlyStop?: EarlyStop | undefined;
+  /** One weight per label, or 'balanced' for n / (classes * count). */
+  readonly classWeights?: readonly number[] | 'balanced' | undefined;
+  /** 'random' discards the pre-trained weights: the control of an experiment. */
+  readonly initialisation?: 'pretrained' | 'random' | undefined;
+  /** Absent: no checkpoints, a killed run starts over. */
+  readonly checkpointDir?: string | undefined;
+  /** A checkpoint is also written at the end of every epoch. */
+  readonly checkpointEverySteps?: number | undefined;
+  readonly threads?: number | undefined;
+  /** Where files of hub models are kept. */
+  readonly cacheDir?: string | undefined;
+}
+
+export interface Settings {
+  readonly model: string;
+  readonly trainPath: string;
+  readonly validationPath: string | null;
+  readonly labels: readonly string[];
+  readonly outputDir: string;
+  readonly strategy: Strategy;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly headLearningRate: number;
+  readonly layerDecay: number;
+  readonly trainableLayers: number | null;
+  readonly warmupRatio: number;
+  readonly schedule: Schedule;
+  readonly weightDecay: number;
+  readonly optimizer: 'adamw' | 'sgd';
+  readonly maxLength: number;
+  readonly dropout: number;
+  readonly clipNorm: number;
+  readonly seed: number;
+  readonly earlyStop: EarlyStop | null;
+  readonly classWeights: readonly number[] | 'balanced' | null;
+  readonly initialisation: 'pretrained' | 'random';
+  readonly checkpointDir: string | null;
+  readonly checkpointEverySteps: number;
+  readonly threads: number;
+  readonly cacheDir: string;
+}
+
+/** A mistake in the options, the files or the environment of a run: one sentence with the mend. */
+export class FineTuneError extends Error {
+  override readonly name = 'FineTuneError';
+}
+
+/** Settings that decide the weights: a checkpoint of other values is not continued. */
+export const IDENTITY_EXCLUDES: ReadonlySet<keyof Settings> = new Set([
+  'model',
+  'trainPath',
+  'validationPath',
+  'outputDir',
+  'checkpointDir',
+  'checkpointEverySteps',
+  'threads',
+  'cacheDir',
+]);
+
+/** Fills in defaults and checks every option. Throws FineTuneError. */
+export function settle(options: FineTuneOptions): Settings {
+  const learningRate = options.learningRate ?? 2e-5;
+  const settings: Settings = {
+    model: options.model,
+    trainPath: options.trainPath,
+    validationPath: options.validationPath ?? null,
+    labels: options.labels,
+    outputDir: options.outputDir,
+    strategy: options.strategy ?? 'full',
+    epochs: options.epochs ?? 3,
+    batchSize: options.batchSize ?? 16,
+    learningRate,
+    headLearningRate: options.headLearningRate ?? learningRate,
+    layerDecay: options.layerDecay ?? 1,
+    trainableLayers: options.trainableLayers ?? null,
+    warmupRatio: options.warmupRatio ?? 0.1,
+    schedule: options.schedule ?? 'linear',
+    weightDecay: options.weightDecay ?? 0.01,
+    optimizer: options.optimizer ?? 'adamw',
+    maxLength: options.maxLength ?? 128,
+    dropout: options.dropout ?? 0.1,
+    clipNorm: options.clipNorm ?? 1,
+    seed: options.seed ?? 42,
+    earlyStop: options.earlyStop ?? null,
+    classWeights: options.classWeights ?? null,
+    initialisation: options.initialisation ?? 'pretrained',
+    checkpointDir: options.checkpointDir ?? null,
+    checkpointEverySteps: options.checkpointEverySteps ?? 200,
+    threads: options.threads ?? 2,
+    cacheDir: options.cacheDir ?? '.cache/models',
+  };
+  check(settings);
+  return settings;
+}
+
+function check(settings: Settings): void {
+  const numbers = [
+    ['epochs', 1, 1000, true],
+    ['batchSize', 1, 1024, true],
+    ['learningRate', 1e-9, 10, false],
+    ['headLearningRate', 1e-9, 10, false],
+    ['layerDecay', 1e-3, 1, false],
+    ['warmupRatio', 0, 0.9, false],
+    ['weightDecay', 0, 1, false],
+    ['maxLength', 4, 512, true],
+    ['dropout', 0, 0.9, false],
+    ['clipNorm', 1e-6, 1e9, false],
+    ['seed', 0, Number.MAX_SAFE_INTEGER, true],
+    ['checkpointEverySteps', 1, 1e9, true],
+    ['threads', 1, 2, true],
+  ] as const;
+  for (const [name, least, most, whole] of numbers) {
+    const value = settings[name];
+    const fits = typeof value === 'number' && value >= least && value <= most;
+    if (!fits || (whole && !Number.isInteger(value))) {
+      const kind = whole ? 'a whole number' : 'a number';
+      refuse(`${name} must be ${kind} from ${least} to ${most}, not ${JSON.stringify(value)}`);
+    }
+  }
+  oneOf('strategy', settings.strategy, ['feature-extraction', 'full']);
+  oneOf('schedule', settings.schedule, ['linear', 'cosine', 'constant']);
+  oneOf('optimizer', settings.optimizer, ['adamw', 'sgd']);
+  oneOf('initialisation', settings.initialisation, ['pretrained', 'random']);
+  checkLabels(settings);
+  checkLayers(settings);
+  checkPaths(settings);
+  checkEarlyStop(settings);
+}
+
+function checkLabels({ labels, classWeights }: Settings): void {
+  const distinct = Array.isArray(labels) && new Set(labels).size === labels.length;
+  const named = distinct && labels.every((label) => typeof label === 'string' && label !== '');
+  if (!named || labels.length < 2) {
+    refuse('labels must list at least two different names, for example ["positive", "negative"]');
+  }
+  if (classWeights === null || classWeights === 'balanced') return;
+  const positive = classWeights.every((weight) => Number.isFinite(weight) && weight > 0);
+  if (!positive || classWeights.length !== labels.length) {
+    refuse(`classWeights must be 'balanced' or ${labels.length} positive numbers, one per label`);
+  }
+}
+
+function checkLayers({ trainableLayers }: Settings): void {
+  if (trainableLayers === null) return;
+  if (!Number.isInteger(trainableLayers) || trainableLayers < 1) {
+    refuse('trainableLayers must be a whole number from 1; leave it out to train all layers');
+  }
+}
+
+function checkPaths(settings: Settings): void {
+  if (settings.model === '') refuse('model must be a model folder or a hub id');
+  if (settings.outputDir === '') refuse('outputDir must be the folder to write the model to');
+  for (const name of ['trainPath', 'validationPath'] as const) {
+    const path = settings[name];
+    if (path !== null && !isFile(path)) refuse(`${name}: there is no file ${path}`);
+  }
+}
+
+function checkEarlyStop({ earlyStop, validationPath }: Settings): void {
+  if (earlyStop === null) return;
+  oneOf('earlyStop.metric', earlyStop.metric, ['loss', 'accuracy', 'macroF1']);
+  if (!Number.isInteger(earlyStop.patience) || earlyStop.patience < 1) {
+    refuse('earlyStop.patience must be a whole number of epochs from 1');
+  }
+  if (validationPath === null) refuse('earlyStop needs validationPath: rows to judge by');
+}
+
+function oneOf(name: string, value: string, allowed: readonly string[]): void {
+  if (allowed.includes(value)) return;
+  refuse(`${name} must be one of ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function refuse(sentence: string): never {
+  throw new FineTuneError(sentence);
+}

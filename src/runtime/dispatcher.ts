@@ -1,0 +1,220 @@
+/**
+ * Hands scheduled tasks to the handlers of this process and brings their answers back. It keeps one
+ * abort controller per running attempt; a result counts once because the engine checks the nonce.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FactOf, Outcome } from '../core/fact.js';
+import type { ExecutionState } from '../core/state.js';
+import type { TaskRef } from '../core/stimulus.js';
+import type {
+  ArtifactStore,
+  GuardedFiles,
+  Handler,
+  HandlerContext,
+  Logger,
+} from '../handlers/handler.js';
+import { TaskFailure } from '../handlers/handler.js';
+import type { ExecutionArn } from '../lib/brand.js';
+import { sha256 } from '../lib/digest.js';
+import type { Json, JsonObject } from '../lib/json.js';
+
+/** Finds what does a resource; `handler` null means that workers poll for it. */
+export interface Resources {
+  resolve(resource: string): { readonly handler: Handler | null } | null;
+  explainUnknown(resource: string): string;
+}
+
+/** What the composition root lends to every handler. */
+export interface HandlerServices {
+  readonly artifacts: ArtifactStore;
+  readonly files: GuardedFiles;
+  readonly fetch: typeof globalThis.fetch;
+  secret(name: string): string;
+  /** Scratch folders lie under here. */
+  readonly scratchRoot: string;
+  readonly log: Logger;
+}
+
+/** How far a running task is, for people. */
+export interface TaskProgress {
+  readonly arn: ExecutionArn;
+  readonly stateName: string;
+  readonly done: number;
+  readonly total: number;
+  readonly note: string | null;
+  readonly details: JsonObject | null;
+}
+
+/** Where answers go. */
+export interface TaskReceiver {
+  result(
+    arn: ExecutionArn,
+    task: TaskRef,
+    outcome: Outcome,
+    stage: 'run' | 'schedule',
+  ): Promise<void>;
+  submitted(arn: ExecutionArn, task: TaskRef, output: Json): Promise<void>;
+  heartbeat(arn: ExecutionArn, task: TaskRef): void;
+  progress(progress: TaskProgress): void;
+}
+
+export interface TaskOrder {
+  readonly state: ExecutionState;
+  readonly scheduled: FactOf<'TaskScheduled'>;
+  readonly stateName: string;
+  readonly visit: number;
+  readonly attempt: number;
+  readonly submission: Json | null;
+  readonly taskToken: string | null;
+  /** The worker of an earlier try was lost: only handlers that allow it run again. */
+  readonly recovered: boolean;
+}
+
+export class Dispatcher {
+  private readonly running = new Map<string, AbortController>();
+
+  constructor(
+    private readonly resources: Resources,
+    private readonly services: HandlerServices,
+    private readonly receiver: TaskReceiver,
+  ) {}
+
+  /** Starts the work of one attempt; never rejects. */
+  start(order: TaskOrder): void {
+    const { scheduled, state } = order;
+    const arn = state.identity.arn as ExecutionArn;
+    const task: TaskRef = {
+      frame: scheduled.frame,
+      scheduled: scheduled.seq,
+      nonce: scheduled.nonce,
+    };
+    const name = runName(arn, scheduled.seq);
+    if (this.running.has(name)) return;
+    const controller = new AbortController();
+    this.running.set(name, controller);
+    this.run(order, arn, task, controller)
+      .catch((error) => {
+        this.services.log.error('A task could not be answered.', { arn, error: String(error) });
+      })
+      .finally(() => this.running.delete(name));
+  }
+
+  private async run(
+    order: TaskOrder,
+    arn: ExecutionArn,
+    task: TaskRef,
+    controller: AbortController,
+  ): Promise<void> {
+    const { resource } = order.scheduled;
+    const found = this.resources.resolve(resource.arn);
+    if (found === null || found.handler === null) {
+      const reason = this.resources.explainUnknown(resource.arn);
+      return this.receiver.result(arn, task, failure('States.TaskFailed', reason), 'run');
+    }
+    const { handler } = found;
+    if (order.recovered && handler.onWorkerLost === 'fail' && order.submission === null) {
+      const reason = `The worker that ran ${resource.arn} was lost, and the handler must not run twice.`;
+      return this.receiver.result(arn, task, failure('States.TaskFailed', reason), 'run');
+    }
+    let outcome: Outcome;
+    try {
+      const context = this.context(order, arn, task, controller.signal);
+      outcome = { ok: true, output: await handler.run(order.scheduled.parameters, context) };
+    } catch (error) {
+      // Shutting down: the attempt stays open and runs again with the next start.
+      if (controller.signal.reason === SHUTDOWN) return;
+      if (error instanceof TaskFailure) outcome = failure(error.error, error.reason);
+      else {
+        this.services.log.error(`The handler of ${resource.arn} threw.`, { error: stackOf(error) });
+        outcome = failure('States.TaskFailed', messageOf(error));
+      }
+    }
+    if (controller.signal.reason === SHUTDOWN) return;
+    if (outcome.ok && resource.pattern === 'wait-for-task-token') {
+      return this.receiver.submitted(arn, task, outcome.output);
+    }
+    return this.receiver.result(arn, task, outcome, 'run');
+  }
+
+  private context(
+    order: TaskOrder,
+    arn: ExecutionArn,
+    task: TaskRef,
+    signal: AbortSignal,
+  ): HandlerContext {
+    const { services, receiver } = this;
+    const { identity } = order.state;
+    const visitKey = sha256(`${arn}\n${order.stateName}\n${task.frame}\n${order.visit}`);
+    return {
+      signal,
+      idempotencyKey: sha256(`${visitKey}\n${task.scheduled}\n${task.nonce}`),
+      visitKey,
+      task: {
+        executionArn: arn,
+        executionName: identity.name,
+        stateMachineName: identity.stateMachineName,
+        stateName: order.stateName,
+        resource: order.scheduled.resource.arn,
+        attempt: order.attempt,
+      },
+      heartbeat: () => receiver.heartbeat(arn, task),
+      progress: (done, total, note, details) => {
+        receiver.heartbeat(arn, task);
+        receiver.progress({
+          arn,
+          stateName: order.stateName,
+          done,
+          total,
+          note: note ?? null,
+          details: details ?? null,
+        });
+      },
+      submitted: (output) => receiver.submitted(arn, task, output),
+      submission: order.submission,
+      taskToken: order.taskToken,
+      log: services.log,
+      fetch: services.fetch,
+      files: services.files,
+      artifacts: services.artifacts,
+      scratch: async () => {
+        const folder = join(services.scratchRoot, visitKey.slice(0, 32));
+        await mkdir(folder, { recursive: true });
+        return folder;
+      },
+      secret: (name) => services.secret(name),
+    };
+  }
+
+  /** Tells a running attempt that nobody waits for it any more. */
+  cancel(arn: ExecutionArn, by: number): void {
+    this.running.get(runName(arn, by))?.abort(new Error('The task was cancelled.'));
+  }
+
+  /** Aborts everything; the attempts stay open in the journal. */
+  close(): void {
+    for (const controller of this.running.values()) controller.abort(SHUTDOWN);
+  }
+
+  get size(): number {
+    return this.running.size;
+  }
+}
+
+const SHUTDOWN = new Error('The engine is shutting down.');
+
+function runName(arn: string, by: number): string {
+  return `${arn} ${by}`;
+}
+
+function failure(error: string, cause: string): Outcome {
+  return { ok: false, failure: { error, cause } };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

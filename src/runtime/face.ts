@@ -1,0 +1,74 @@
+/**
+ * What the engine offers to everything around it (api, cli, simulate, schedule): start, look, stop,
+ * answer callbacks. Every method that promises something resolves after the commit is durable.
+ */
+import type { EpochMs, ExecutionArn, RevisionId } from '../lib/brand.js';
+import type { Json } from '../lib/json.js';
+import type { ExecutionIdentity, Fact, Failure } from '../core/fact.js';
+import type { ExecutionState } from '../core/state.js';
+import type { HistoryEvent } from '../wire/history.js';
+import type { ExecutionFilter, ExecutionRow, Page } from '../store/store.js';
+
+/** An immutable definition with what of its settings matters while it runs. */
+export interface Revision {
+  readonly id: RevisionId;
+  /** The definition text exactly as given. */
+  readonly definition: string;
+  readonly type: 'STANDARD' | 'EXPRESS';
+}
+
+export interface StartRequest {
+  readonly identity: ExecutionIdentity;
+  readonly revision: Revision;
+  readonly input: Json;
+  readonly traceHeader: string | null;
+}
+
+export type Started =
+  | { readonly is: 'started'; readonly startedAt: EpochMs }
+  /** An execution of this ARN exists already; nothing was changed. */
+  | { readonly is: 'exists'; readonly state: ExecutionState };
+
+export type TokenAnswer =
+  | 'accepted'
+  /** Not a token of this engine, or malformed. */
+  | 'invalid'
+  /** The token was valid once; its task, state or execution is over. */
+  | 'timed-out';
+
+export interface ActivityTask {
+  readonly taskToken: string;
+  readonly input: Json;
+}
+
+export interface Engine {
+  start(request: StartRequest): Promise<Started>;
+  /** State folded from the journal, or null when there is no such execution. */
+  state(arn: ExecutionArn): Promise<ExecutionState | null>;
+  facts(arn: ExecutionArn): Promise<readonly Fact[] | null>;
+  /** AWS events, ids 1…n. */
+  history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null>;
+  revision(id: RevisionId): Promise<Revision | null>;
+  list(filter: ExecutionFilter, limit: number, token: string | null): Promise<Page<ExecutionRow>>;
+  /** Aborts; resolves to the stop instant, or null when the execution is over or unknown. */
+  stop(arn: ExecutionArn, failure: Failure): Promise<EpochMs | null>;
+  redrive(arn: ExecutionArn): Promise<EpochMs>;
+  /** Resolves when the execution is over (its state), or rejects on abort of `signal`. */
+  ended(arn: ExecutionArn, signal?: AbortSignal): Promise<ExecutionState>;
+  /** Facts as they are committed, for live views; returns the unsubscribe function. */
+  subscribe(
+    arn: ExecutionArn | null,
+    listener: (arn: ExecutionArn, facts: readonly Fact[]) => void,
+  ): () => void;
+  taskSucceeded(token: string, output: Json): Promise<TokenAnswer>;
+  taskFailed(token: string, failure: Failure): Promise<TokenAnswer>;
+  taskHeartbeat(token: string): Promise<TokenAnswer>;
+  /** Long poll of an activity worker: the oldest scheduled task, or null when `signal` aborts first. */
+  activityTask(
+    activityArn: string,
+    workerName: string | null,
+    signal: AbortSignal,
+  ): Promise<ActivityTask | null>;
+  /** Takes no new work, aborts local tasks, waits for running turns. */
+  close(): Promise<void>;
+}

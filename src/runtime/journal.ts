@@ -1,0 +1,138 @@
+/**
+ * Between facts and the store: one execution's journal, loaded, checked and appended to by
+ * compare-and-set. The digest chain makes a changed, cut or swapped journal visible before any of it
+ * is executed.
+ */
+import type { Effect } from '../core/effects.js';
+import { effectsOf, pendingEnds } from '../core/effects.js';
+import type { Fact } from '../core/fact.js';
+import type { ExecutionState } from '../core/state.js';
+import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
+import { chainDigest, EMPTY_DIGEST } from '../lib/digest.js';
+import type { Json, JsonObject } from '../lib/json.js';
+import type { Commit, ExecutionRow, OutboxChange, Store, TimerChange } from '../store/store.js';
+
+/** The stored journal is not what this engine wrote: never executed, always reported. */
+export class JournalCorrupt extends Error {
+  override readonly name = 'JournalCorrupt';
+  constructor(arn: string, reason: string) {
+    super(`The journal of ${arn} is damaged: ${reason}. The execution is quarantined.`);
+  }
+}
+
+export interface LoadedJournal {
+  readonly facts: readonly Fact[];
+  readonly digest: Digest;
+}
+
+export async function loadJournal(store: Store, arn: ExecutionArn): Promise<LoadedJournal | null> {
+  const commits = await store.load(arn);
+  if (commits.length === 0) return null;
+  const facts: Fact[] = [];
+  let digest = EMPTY_DIGEST;
+  for (const commit of commits) {
+    digest = chainDigest(digest, commit.facts);
+    if (digest !== commit.digest) throw new JournalCorrupt(arn, 'the digest chain is broken');
+    for (const fact of parseFacts(arn, commit.facts)) {
+      if (fact.seq !== facts.length + 1) throw new JournalCorrupt(arn, 'a fact is out of order');
+      facts.push(fact);
+    }
+  }
+  const first = facts[0];
+  if (first?.type !== 'ExecutionStarted' || first.identity.arn !== arn) {
+    throw new JournalCorrupt(arn, 'it belongs to another execution');
+  }
+  return { facts, digest };
+}
+
+function parseFacts(arn: string, text: string): Fact[] {
+  try {
+    return JSON.parse(text) as Fact[];
+  } catch {
+    throw new JournalCorrupt(arn, 'a commit is not JSON');
+  }
+}
+
+export interface Prepared {
+  readonly commit: Commit;
+  readonly effects: readonly Effect[];
+}
+
+/** Turns a turn's facts into one commit: journal, row, timers and outbox together. */
+export function prepareCommit(
+  previous: { readonly seq: Seq; readonly digest: Digest },
+  facts: readonly Fact[],
+  state: ExecutionState,
+  firedTimers: readonly string[],
+): Prepared {
+  const text = JSON.stringify(facts);
+  const effects = facts.flatMap((fact) => effectsOf(fact));
+  if (state.status !== 'RUNNING') effects.push(...pendingEnds(state));
+  const commit: Commit = {
+    arn: state.identity.arn as ExecutionArn,
+    after: previous.seq,
+    previousDigest: previous.digest,
+    facts: text,
+    count: facts.length,
+    digest: chainDigest(previous.digest, text),
+    row: rowOf(state),
+    timers: timerChanges(effects, firedTimers),
+    outbox: outboxChanges(effects, state),
+  };
+  return { commit, effects };
+}
+
+export const CONTINUE_KEY = 'continue';
+
+export function outboxKey(by: Seq): string {
+  return `work:${by}`;
+}
+
+function timerChanges(effects: readonly Effect[], fired: readonly string[]): TimerChange[] {
+  const changes = new Map<string, TimerChange>();
+  for (const key of fired) changes.set(key, { key, dueAt: null });
+  for (const effect of effects) {
+    if (effect.do === 'set-timer')
+      changes.set(effect.key, { key: effect.key, dueAt: effect.dueAt });
+    if (effect.do === 'drop-timer') changes.set(effect.key, { key: effect.key, dueAt: null });
+  }
+  return [...changes.values()];
+}
+
+function outboxChanges(effects: readonly Effect[], state: ExecutionState): OutboxChange[] {
+  const changes = new Map<string, Json | null>();
+  for (const effect of effects) {
+    if (effect.do === 'begin') {
+      const { what, frame, by } = effect;
+      changes.set(outboxKey(by), { what, frame, by });
+    }
+    if (effect.do === 'finish') changes.set(outboxKey(effect.by), null);
+  }
+  const goesOn = state.status === 'RUNNING' && state.ready.size > 0;
+  changes.set(CONTINUE_KEY, goesOn ? { what: 'continue' } : null);
+  return [...changes].map(([key, effect]) => ({ key, effect }));
+}
+
+/** The index entry derived from the state. */
+export function rowOf(state: ExecutionState): ExecutionRow {
+  const { identity } = state;
+  const details: JsonObject = {
+    revision: state.revision,
+    eventCount: state.eventCount,
+    type: identity.type,
+  };
+  return {
+    arn: identity.arn as ExecutionArn,
+    name: identity.name,
+    stateMachineArn: identity.stateMachineArn,
+    stateMachineVersionArn: identity.stateMachineVersionArn,
+    stateMachineAliasArn: identity.stateMachineAliasArn,
+    mapRunArn: identity.mapRunArn,
+    status: state.status,
+    startedAt: state.startedAt,
+    stoppedAt: state.stoppedAt,
+    redriveCount: state.redriveCount,
+    redrivenAt: state.redrivenAt,
+    details,
+  };
+}

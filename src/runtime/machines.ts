@@ -1,0 +1,61 @@
+/** Revisions: stored once, compiled once. */
+import { compileMachine } from '../core/compiler.js';
+import type { Machine } from '../core/machine.js';
+import { assert } from '../lib/assert.js';
+import type { RevisionId } from '../lib/brand.js';
+import { sha256 } from '../lib/digest.js';
+import type { JsonObject } from '../lib/json.js';
+import type { DocumentStore } from '../store/store.js';
+import type { Revision } from './face.js';
+
+const KIND = 'revision';
+/** Compiled machines kept in memory. */
+const MAX_COMPILED = 500;
+
+export function revisionOf(definition: string, type: 'STANDARD' | 'EXPRESS'): Revision {
+  return { id: sha256(`${type}\n${definition}`) as RevisionId, definition, type };
+}
+
+export class Machines {
+  private readonly compiled = new Map<RevisionId, Machine>();
+  private readonly saved = new Set<RevisionId>();
+
+  constructor(private readonly documents: DocumentStore) {}
+
+  /** Keeps the revision for as long as the store lives; cheap when it is known. */
+  async save(revision: Revision): Promise<Machine> {
+    if (!this.saved.has(revision.id)) {
+      const body = { definition: revision.definition, type: revision.type };
+      await this.documents.put(KIND, revision.id, body, 'any');
+      this.saved.add(revision.id);
+    }
+    return this.machineOf(revision);
+  }
+
+  async revision(id: RevisionId): Promise<Revision | null> {
+    const document = await this.documents.get(KIND, id);
+    if (document === null) return null;
+    const body = document.body as { definition: string; type: 'STANDARD' | 'EXPRESS' };
+    return { id, definition: body.definition, type: body.type };
+  }
+
+  async machine(id: RevisionId): Promise<Machine> {
+    const known = this.compiled.get(id);
+    if (known !== undefined) return known;
+    const revision = await this.revision(id);
+    assert(revision !== null, `Revision ${id} of a stored execution is stored too.`);
+    return this.machineOf(revision);
+  }
+
+  private machineOf(revision: Revision): Machine {
+    const known = this.compiled.get(revision.id);
+    if (known !== undefined) return known;
+    const machine = compileMachine(JSON.parse(revision.definition) as JsonObject);
+    if (this.compiled.size >= MAX_COMPILED) {
+      const [oldest] = this.compiled.keys();
+      if (oldest !== undefined) this.compiled.delete(oldest);
+    }
+    this.compiled.set(revision.id, machine);
+    return machine;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Durable timers: the store keeps them all, memory only those due soon. Timers due in the same
+ * millisecond for one execution are delivered together.
+ */
+import type { EpochMs, ExecutionArn } from '../lib/brand.js';
+import type { Store } from '../store/store.js';
+import type { Clock } from './clock.js';
+
+/** Timers due within this are kept in memory; the store is asked again in half of it. */
+const HORIZON_MS = 60_000;
+const REFILL_BATCH = 10_000;
+
+type Deliver = (arn: ExecutionArn, keys: readonly string[]) => void;
+
+interface Entry {
+  readonly arn: ExecutionArn;
+  readonly key: string;
+  readonly dueAt: EpochMs;
+}
+
+export class Scheduler {
+  private readonly entries = new Map<string, Entry>();
+  private readonly heap: Entry[] = [];
+  private cancelWake: (() => void) | null = null;
+  private cancelRefill: (() => void) | null = null;
+  private wakeAt = Number.POSITIVE_INFINITY;
+  private loadedUntil = 0;
+  private closed = false;
+
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+    private readonly deliver: Deliver,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** Loads what is due soon and keeps doing so. */
+  async start(): Promise<void> {
+    await this.refill();
+  }
+
+  private async refill(): Promise<void> {
+    if (this.closed) return;
+    const until = (this.clock.now() + HORIZON_MS) as EpochMs;
+    const due = await this.store.dueTimers(until, REFILL_BATCH);
+    for (const { arn, key, dueAt } of due) this.insert({ arn, key, dueAt });
+    // A full batch means more may be due before the horizon: ask again from the last one seen.
+    const full = due.length === REFILL_BATCH;
+    this.loadedUntil = full ? (due.at(-1)?.dueAt ?? until) : until;
+    const again = full ? this.loadedUntil : this.clock.now() + HORIZON_MS / 2;
+    this.cancelRefill = this.clock.at(again as EpochMs, () => {
+      this.refill().catch(this.onError);
+    });
+    this.arm();
+  }
+
+  /** Sets or moves a timer that the store holds already. */
+  set(arn: ExecutionArn, key: string, dueAt: EpochMs): void {
+    if (dueAt > this.loadedUntil && this.loadedUntil > 0) {
+      this.entries.delete(nameOf(arn, key));
+      return;
+    }
+    this.insert({ arn, key, dueAt });
+    this.arm();
+  }
+
+  drop(arn: ExecutionArn, key: string): void {
+    this.entries.delete(nameOf(arn, key));
+  }
+
+  private insert(entry: Entry): void {
+    const name = nameOf(entry.arn, entry.key);
+    const known = this.entries.get(name);
+    if (known !== undefined && known.dueAt === entry.dueAt) return;
+    this.entries.set(name, entry);
+    push(this.heap, entry);
+  }
+
+  private arm(): void {
+    const first = this.peek();
+    const due = first?.dueAt ?? Number.POSITIVE_INFINITY;
+    if (due >= this.wakeAt || this.closed) return;
+    this.cancelWake?.();
+    this.wakeAt = due;
+    this.cancelWake = this.clock.at(due as EpochMs, () => this.fire());
+  }
+
+  /** The earliest live entry; moved and dropped ones are skipped. */
+  private peek(): Entry | undefined {
+    for (let first = this.heap[0]; first !== undefined; first = this.heap[0]) {
+      if (this.entries.get(nameOf(first.arn, first.key)) === first) return first;
+      pop(this.heap);
+    }
+    return undefined;
+  }
+
+  private fire(): void {
+    this.wakeAt = Number.POSITIVE_INFINITY;
+    this.cancelWake = null;
+    const now = this.clock.now();
+    const due = new Map<ExecutionArn, string[]>();
+    for (let entry = this.peek(); entry && entry.dueAt <= now; entry = this.peek()) {
+      pop(this.heap);
+      this.entries.delete(nameOf(entry.arn, entry.key));
+      const keys = due.get(entry.arn);
+      if (keys === undefined) due.set(entry.arn, [entry.key]);
+      else keys.push(entry.key);
+    }
+    this.arm();
+    for (const [arn, keys] of due) this.deliver(arn, keys);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.cancelWake?.();
+    this.cancelRefill?.();
+  }
+}
+
+function nameOf(arn: string, key: string): string {
+  return `${arn} ${key}`;
+}
+
+function push(heap: Entry[], entry: Entry): void {
+  heap.push(entry);
+  let index = heap.length - 1;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    const above = heap[parent] as Entry;
+    if (above.dueAt <= entry.dueAt) break;
+    heap[index] = above;
+    index = parent;
+  }
+  heap[index] = entry;
+}
+
+function pop(heap: Entry[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let index = 0;
+  for (;;) {
+    let child = 2 * index + 1;
+    if (child >= heap.length) break;
+    const right = heap[child + 1];
+    if (right !== undefined && right.dueAt < (heap[child] as Entry).dueAt) child++;
+    const below = heap[child] as Entry;
+    if (below.dueAt >= last.dueAt) break;
+    heap[index] = below;
+    index = child;
+  }
+  heap[index] = last;
+}

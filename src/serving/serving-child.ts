@@ -1,0 +1,141 @@
+/**
+ * Main of a serving child: loads one model and answers predictions until its parent lets go.
+ * A model run blocks this process, so requests that arrive meanwhile are answered in one batch after
+ * it. It ends when the channel closes: a parent that was killed leaves no child behind.
+ */
+import { MAX_BATCH_TEXTS } from './limits.js';
+import type {
+  ClassifierModule,
+  FromChild,
+  LoadedClassifier,
+  Prediction,
+  RawPrediction,
+  ToChild,
+} from './messages.js';
+
+interface Request {
+  readonly id: number;
+  readonly texts: readonly string[];
+}
+
+const [, , folder = '', loader = '', threads = '1'] = process.argv;
+const queue: Request[] = [];
+let classifier: LoadedClassifier | null = null;
+let working = false;
+let stopping = false;
+
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C reaches the whole group; the parent decides when this process has done enough.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => process.exit(0));
+process.on('message', (message: ToChild) => receive(message));
+void load();
+
+async function load(): Promise<void> {
+  const startedAt = Date.now();
+  try {
+    const module = (await import(loader)) as ClassifierModule;
+    classifier = await module.loadClassifier(folder, { threads: Number(threads) });
+    send({ type: 'ready', labels: [...classifier.labels], loadMs: Date.now() - startedAt });
+  } catch (error) {
+    send({ type: 'failed', message: messageOf(error) }, () => process.exit(1));
+  }
+}
+
+function receive(message: ToChild): void {
+  if (message.type === 'predict') queue.push({ id: message.id, texts: message.texts });
+  if (message.type === 'cancel') {
+    const index = queue.findIndex((request) => request.id === message.id);
+    if (index >= 0) queue.splice(index, 1);
+  }
+  if (message.type === 'stop') stopping = true;
+  void work();
+}
+
+/** Takes batches until the queue is empty; between two of them new messages come in. */
+async function work(): Promise<void> {
+  if (working || classifier === null) return;
+  working = true;
+  await nextTurn();
+  while (queue.length > 0) {
+    await answer(classifier, takeBatch());
+    await nextTurn();
+  }
+  working = false;
+  if (stopping) {
+    await classifier.close();
+    process.disconnect?.();
+  }
+}
+
+/** Whole requests up to the batch size, at least one; their order is kept. */
+function takeBatch(): readonly Request[] {
+  const batch: Request[] = [];
+  let count = 0;
+  while (queue[0] !== undefined) {
+    if (batch.length > 0 && count + queue[0].texts.length > MAX_BATCH_TEXTS) break;
+    count += queue[0].texts.length;
+    batch.push(queue.shift() as Request);
+  }
+  return batch;
+}
+
+async function answer(model: LoadedClassifier, batch: readonly Request[]): Promise<void> {
+  try {
+    const all = await predictAll(
+      model,
+      batch.flatMap((request) => request.texts),
+    );
+    let from = 0;
+    for (const { id, texts } of batch) {
+      send({ type: 'result', id, predictions: all.slice(from, (from += texts.length)) });
+    }
+  } catch (error) {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) {
+      return send({ type: 'error', id: only.id, message: messageOf(error) });
+    }
+    // One request spoils the batch: each is run alone, so that only its own sender hears of it.
+    for (const request of batch) await answer(model, [request]);
+  }
+}
+
+async function predictAll(model: LoadedClassifier, texts: string[]): Promise<Prediction[]> {
+  const results: Prediction[] = [];
+  for (let at = 0; at < texts.length; at += MAX_BATCH_TEXTS) {
+    const part = texts.slice(at, at + MAX_BATCH_TEXTS);
+    const raw = await model.predict(part);
+    if (raw.length !== part.length) {
+      throw new Error(`The model gave ${raw.length} predictions for ${part.length} texts.`);
+    }
+    results.push(...raw.map((prediction) => checked(prediction, model.labels)));
+  }
+  return results;
+}
+
+function checked(raw: RawPrediction, labels: readonly string[]): Prediction {
+  const scores = scoresOf(raw, labels);
+  if (!labels.includes(raw.label)) throw new Error(`The model gave the label "${raw.label}".`);
+  if (![raw.score, ...scores].every(Number.isFinite)) {
+    throw new Error('The model gave a score that is no number.');
+  }
+  return { label: raw.label, score: raw.score, scores };
+}
+
+function scoresOf({ scores }: RawPrediction, labels: readonly string[]): number[] {
+  if ('length' in scores) return Array.from(scores as ArrayLike<number>);
+  return labels.map((label) => (Object.hasOwn(scores, label) ? (scores[label] as number) : NaN));
+}
+
+function send(message: FromChild, done: () => void = () => undefined): void {
+  if (process.send === undefined || !process.connected) process.exit(0);
+  process.send(message, undefined, undefined, () => done());
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,86 @@
+/** Small documents in the SQLite store: compare-and-set by revision, durable before they answer. */
+import type { Json } from '../lib/json.js';
+import type { SqliteDatabase } from './sqlite-file.js';
+import { textKey } from './sqlite-rows.js';
+import type { Document, DocumentStore, Page } from './store.js';
+
+/** Sorts after every id with the same prefix. */
+const LAST_CHARACTER = '\u{10ffff}';
+
+export interface DocumentAccess {
+  readonly database: SqliteDatabase;
+  /** Runs a read, with SQLite's errors explained. */
+  read<T>(query: () => T): T;
+  write<T>(change: () => T): Promise<T>;
+}
+
+interface DocumentRecord {
+  readonly id: string;
+  readonly revision: number;
+  readonly body: string;
+}
+
+export class SqliteDocuments implements DocumentStore {
+  readonly #get;
+  readonly #put;
+  readonly #remove;
+  readonly #list;
+
+  constructor(private readonly access: DocumentAccess) {
+    const { database } = access;
+    this.#get = database.prepare('SELECT id, revision, body FROM documents WHERE kind=? AND id=?');
+    this.#put = database.prepare(
+      `INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body`,
+    );
+    this.#remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+    this.#list = database.prepare(
+      `SELECT id, revision, body FROM documents
+       WHERE kind = ? AND id > ? AND id >= ? AND id <= ? ORDER BY id LIMIT ?`,
+    );
+  }
+
+  async get(kind: string, id: string): Promise<Document | null> {
+    const record = this.access.read(() => this.#find(kind, id));
+    return record === null ? null : toDocument(record);
+  }
+
+  async put(
+    kind: string,
+    id: string,
+    body: Json,
+    expected: number | null | 'any',
+  ): Promise<number | 'conflict'> {
+    const text = JSON.stringify(body);
+    return this.access.write(() => {
+      const current = this.#find(kind, textKey(id))?.revision ?? null;
+      if (expected !== 'any' && expected !== current) return 'conflict';
+      const revision = (current ?? 0) + 1;
+      this.#put.run([textKey(kind), id, revision, text]);
+      return revision;
+    });
+  }
+
+  async remove(kind: string, id: string): Promise<boolean> {
+    return this.access.write(() => this.#remove.run([kind, id]).changes > 0);
+  }
+
+  async list(
+    kind: string,
+    options: { readonly prefix?: string; readonly limit: number; readonly token: string | null },
+  ): Promise<Page<Document>> {
+    const { prefix = '', limit, token } = options;
+    const bounds = [kind, token ?? '', prefix, prefix + LAST_CHARACTER, limit + 1];
+    const records = this.access.read(() => this.#list.all(bounds)) as DocumentRecord[];
+    const items = records.slice(0, limit).map(toDocument);
+    return { items, next: records.length > limit ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  #find(kind: string, id: string): DocumentRecord | null {
+    return (this.#get.all([kind, id])[0] as DocumentRecord | undefined) ?? null;
+  }
+}
+
+function toDocument({ id, revision, body }: DocumentRecord): Document {
+  return { id, revision, body: JSON.parse(body) as Json };
+}

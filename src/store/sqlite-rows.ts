@@ -1,0 +1,98 @@
+/** Between an execution's row and its columns, and from a filter to SQL. */
+import { assert } from '../lib/assert.js';
+import type { EpochMs, ExecutionArn } from '../lib/brand.js';
+import type { JsonObject } from '../lib/json.js';
+import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
+
+export type SqlValue = string | number | null;
+
+/** Columns of ExecutionRow in the order of `rowValues`, but for `details` and `arn`. */
+export const ROW_COLUMNS = [
+  'name',
+  'state_machine_arn',
+  'state_machine_version_arn',
+  'state_machine_alias_arn',
+  'map_run_arn',
+  'status',
+  'started_at',
+  'stopped_at',
+  'redrive_count',
+  'redriven_at',
+] as const;
+
+export function rowValues(row: ExecutionRow): SqlValue[] {
+  return [
+    textKey(row.name),
+    row.stateMachineArn,
+    row.stateMachineVersionArn,
+    row.stateMachineAliasArn,
+    row.mapRunArn,
+    row.status,
+    row.startedAt,
+    row.stoppedAt,
+    row.redriveCount,
+    row.redrivenAt,
+  ];
+}
+
+export interface ExecutionRecord {
+  readonly id: number;
+  readonly arn: string;
+  readonly name: string;
+  readonly state_machine_arn: string;
+  readonly state_machine_version_arn: string | null;
+  readonly state_machine_alias_arn: string | null;
+  readonly map_run_arn: string | null;
+  readonly status: string;
+  readonly started_at: number;
+  readonly stopped_at: number | null;
+  readonly redrive_count: number;
+  readonly redriven_at: number | null;
+  readonly details: string;
+}
+
+export function toRow(record: ExecutionRecord): ExecutionRow {
+  return {
+    arn: record.arn as ExecutionArn,
+    name: record.name,
+    stateMachineArn: record.state_machine_arn,
+    stateMachineVersionArn: record.state_machine_version_arn,
+    stateMachineAliasArn: record.state_machine_alias_arn,
+    mapRunArn: record.map_run_arn,
+    status: record.status as ExecutionStatus,
+    startedAt: record.started_at as EpochMs,
+    stoppedAt: record.stopped_at as EpochMs | null,
+    redriveCount: record.redrive_count,
+    redrivenAt: record.redriven_at as EpochMs | null,
+    details: JSON.parse(record.details) as JsonObject,
+  };
+}
+
+/** The conditions of a filter and their values. */
+export function filterConditions(filter: ExecutionFilter): {
+  readonly conditions: readonly string[];
+  readonly values: readonly SqlValue[];
+} {
+  const conditions: string[] = [];
+  const values: SqlValue[] = [];
+  const equal = (column: string, value: string | undefined): void => {
+    if (value === undefined) return;
+    conditions.push(`${column} = ?`);
+    values.push(value);
+  };
+  equal('state_machine_arn', filter.stateMachineArn);
+  equal('state_machine_version_arn', filter.stateMachineVersionArn);
+  equal('state_machine_alias_arn', filter.stateMachineAliasArn);
+  equal('map_run_arn', filter.mapRunArn);
+  equal('status', filter.status);
+  if (filter.redriven !== undefined) {
+    conditions.push(filter.redriven ? 'redrive_count > 0' : 'redrive_count = 0');
+  }
+  return { conditions, values };
+}
+
+/** libsql cuts a text at its first NUL when reading: such a key would be found under another name. */
+export function textKey(key: string): string {
+  assert(!key.includes('\0'), 'Names and keys in the store contain no NUL character.');
+  return key;
+}

@@ -1,0 +1,10 @@
+/** Instants on the wire: epoch seconds with milliseconds (AWS JSON), ISO 8601 (REST). */
+import type { EpochMs } from '../lib/brand.js';
+
+export function epochSeconds(at: EpochMs): number {
+  return at / 1000;
+}
+
+export function isoDate(at: EpochMs): string {
+  return new Date(at).toISOString();
+}
