@@ -6,7 +6,7 @@ import type { Collection } from './collection.js';
 import type { ApiConfig } from './config.js';
 import type { Definitions } from './definitions.js';
 import type { Log } from './log.js';
-import type { LogSink } from './log-sink.js';
+import type { LogSink } from './logging/sink.js';
 import type { Machines } from './machines.js';
 import type { MapRuns } from './map-runs.js';
 import type { PageTokens } from './page-token.js';

@@ -177,10 +177,11 @@ function visitBind(walk: Walk, node: Tree, place: Place): void {
   place.defined.add(name);
 }
 
+/** What a function body sees is up to its caller, so nothing in it counts as the top level. */
 function visitLambda(walk: Walk, node: Tree, place: Place): void {
   const names = trees(node.arguments).map((argument) => String(argument.value));
   const defined = new Set([...place.defined, ...names]);
-  visit(walk, node.body as Tree, { isTop: place.isTop, defined });
+  visit(walk, node.body as Tree, { isTop: false, defined });
 }
 
 function visitPairs(walk: Walk, pairs: unknown, place: Place): void {

@@ -27,7 +27,7 @@ export interface JsonataTemplate {
   evaluate(bindings: JsonataBindings, chance: Chance): Promise<Json>;
 }
 
-/** A syntax error is raised with `location`, the field it was found in, as its second line. */
+/** A syntax error that knows the place it was found at. */
 export class JsonataTemplateError extends ExpressionSyntaxError {
   constructor(
     cause: ExpressionSyntaxError,

@@ -75,4 +75,8 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   artifacts: text,
   aws: closed({ region: text, endpoint: text, accountId: text }),
   endpoints: { type: 'object' },
+  sagemaker: closed({
+    trainingDefaults: { type: 'object' },
+    endpointDefaults: { type: 'object' },
+  }),
 });

@@ -29,6 +29,8 @@ export interface Config {
   readonly aws: AwsConfig;
   /** Model endpoints, read by serving. */
   readonly endpoints: JsonObject;
+  /** `trainingDefaults` and `endpointDefaults`: what a machine's SageMaker parameters leave out. */
+  readonly sagemaker: JsonObject;
 }
 
 /** What a configured function name leads to; `parameters` are merged under those of the task. */
@@ -180,6 +182,7 @@ export function parseConfig(
       accountId: raw.aws?.accountId ?? null,
     },
     endpoints: raw.endpoints ?? {},
+    sagemaker: raw.sagemaker ?? {},
   };
 }
 
@@ -196,6 +199,7 @@ interface RawConfig {
   readonly artifacts?: string;
   readonly aws?: Partial<AwsConfig>;
   readonly endpoints?: JsonObject;
+  readonly sagemaker?: JsonObject;
 }
 
 type Raw<T> = Readonly<Record<string, T>>;

@@ -16,10 +16,11 @@ export interface Problem {
   readonly sentence: string;
 }
 
-/** Compiles `schema` once; the check returns the first problem in words, or null. */
+const ajv = new Ajv({ allErrors: true, strict: false, verbose: true, addUsedSchema: false });
+formats.default(ajv);
+
+/** Compiles `schema` at its first use; the check returns the first problem in words, or null. */
 export function compileCheck(schema: JsonObject): Check {
-  const ajv = new Ajv({ allErrors: true, strict: false, verbose: true });
-  formats.default(ajv);
   let validate: ValidateFunction | null = null;
   return (value) => {
     validate ??= ajv.compile(schema);

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly uuid?: () => string;
   readonly limits?: Limits;
   readonly onProgress?: (progress: TaskProgress) => void;
+  /** Drives just these executions and what they start; others in the store stay as they are. */
+  readonly only?: readonly ExecutionArn[];
 }
 
 /** Commits that conflict because another process was faster: reload and decide again, this often. */
@@ -74,6 +76,7 @@ class LocalEngine implements Engine {
   private readonly activities = new Activities();
   private readonly listeners = new Map<ExecutionArn | null, Set<FactsListener>>();
   private readonly clock: Clock;
+  private readonly mine: Set<ExecutionArn> | null;
   private closed = false;
 
   constructor(
@@ -82,6 +85,7 @@ class LocalEngine implements Engine {
   ) {
     const { store } = options;
     this.clock = options.clock ?? realClock;
+    this.mine = options.only === undefined ? null : new Set(options.only);
     this.live = new LiveExecutions(store);
     this.machines = new Machines(store.documents);
     this.scheduler = new Scheduler(
@@ -114,6 +118,7 @@ class LocalEngine implements Engine {
         token,
       );
       for (const entry of page.items) {
+        if (!this.drives(entry.arn)) continue;
         const effect = entry.effect as { what: string; by?: number };
         if (effect.what === 'continue') this.inBackground(entry.arn, { type: 'Continue' });
         else await this.redispatch(entry.arn, effect.by as Seq);
@@ -121,6 +126,10 @@ class LocalEngine implements Engine {
       token = page.next;
     } while (token !== null);
     await this.scheduler.start();
+  }
+
+  private drives(arn: ExecutionArn): boolean {
+    return this.mine === null || this.mine.has(arn);
   }
 
   private redispatch(arn: ExecutionArn, by: Seq): Promise<void> {
@@ -137,6 +146,7 @@ class LocalEngine implements Engine {
     this.refuseWhenClosed();
     const machine = await this.machines.save(request.revision);
     const arn = request.identity.arn as ExecutionArn;
+    this.mine?.add(arn);
     const seconds = machine.timeoutSeconds;
     const deadlineAt = seconds === null ? null : ((this.clock.now() + seconds * 1000) as EpochMs);
     return this.live.enqueue(arn, async (live) => {
@@ -161,7 +171,7 @@ class LocalEngine implements Engine {
   }
 
   private inBackground(arn: ExecutionArn, stimulus: Stimulus): void {
-    if (this.closed) return;
+    if (this.closed || !this.drives(arn)) return;
     this.deliver(arn, stimulus).catch((error) => this.quarantine(arn, error));
   }
 

@@ -123,8 +123,11 @@ function checked(raw: RawPrediction, labels: readonly string[]): Prediction {
 }
 
 function scoresOf({ scores }: RawPrediction, labels: readonly string[]): number[] {
-  if ('length' in scores) return Array.from(scores as ArrayLike<number>);
-  return labels.map((label) => (Object.hasOwn(scores, label) ? (scores[label] as number) : NaN));
+  if (Array.isArray(scores) || ArrayBuffer.isView(scores)) {
+    return Array.from(scores as ArrayLike<number>);
+  }
+  const byLabel = scores as Readonly<Record<string, number>>;
+  return labels.map((label) => (Object.hasOwn(byLabel, label) ? byLabel[label] : NaN) as number);
 }
 
 function send(message: FromChild, done: () => void = () => undefined): void {

@@ -68,10 +68,54 @@ export function toRow(record: ExecutionRecord): ExecutionRow {
   };
 }
 
+const STATUSES: readonly ExecutionStatus[] = [
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+  'TIMED_OUT',
+  'ABORTED',
+];
+
+/**
+ * Executions newest first. The index of a machine's executions is ordered by status first: a list of
+ * all statuses merges one short list of each, so that no list sorts everything a machine ever ran.
+ */
+export function listQuery(
+  filter: ExecutionFilter,
+  limit: number,
+  token: string | null,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const merges = filter.stateMachineArn !== undefined && filter.status === undefined;
+  const branches = merges ? STATUSES.map((status) => ({ ...filter, status })) : [filter];
+  const queries = branches.map((branch) => branchQuery(branch, limit, token));
+  return {
+    sql: `${queries.map(({ sql }) => `SELECT * FROM (${sql})`).join(' UNION ALL ')} ${NEWEST}`,
+    values: [...queries.flatMap(({ values }) => values), limit],
+  };
+}
+
+const NEWEST = 'ORDER BY started_at DESC, id DESC LIMIT ?';
+
+function branchQuery(
+  filter: ExecutionFilter,
+  limit: number,
+  token: string | null,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const { conditions, values } = filterConditions(filter);
+  if (token !== null) {
+    const [startedAt = 0, id = 0] = token.split('.').map(Number);
+    conditions.push('(started_at, id) < (?, ?)');
+    values.push(startedAt, id);
+  }
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+  const sql = `SELECT id, arn, details, ${ROW_COLUMNS.join(', ')} FROM executions ${where} ${NEWEST}`;
+  return { sql, values: [...values, limit] };
+}
+
 /** The conditions of a filter and their values. */
-export function filterConditions(filter: ExecutionFilter): {
-  readonly conditions: readonly string[];
-  readonly values: readonly SqlValue[];
+function filterConditions(filter: ExecutionFilter): {
+  readonly conditions: string[];
+  readonly values: SqlValue[];
 } {
   const conditions: string[] = [];
   const values: SqlValue[] = [];

@@ -12,15 +12,7 @@ import { SqliteDocuments } from './sqlite-documents.js';
 import { createSchema, openDatabase, type SqliteDatabase, unavailable } from './sqlite-file.js';
 import { WriteGroup } from './sqlite-group.js';
 import { type Ownership, own, signOwner } from './sqlite-owner.js';
-import {
-  type ExecutionRecord,
-  filterConditions,
-  ROW_COLUMNS,
-  rowValues,
-  type SqlValue,
-  textKey,
-  toRow,
-} from './sqlite-rows.js';
+import { type ExecutionRecord, listQuery, rowValues, textKey, toRow } from './sqlite-rows.js';
 import { prepareStatements, type Statements } from './sqlite-statements.js';
 import type {
   Commit,
@@ -38,6 +30,8 @@ import { StoreUnavailable } from './unavailable.js';
 /** Ids of executions lately written to; forgetting one costs a lookup. */
 const REMEMBERED_IDS = 100_000;
 
+type Statement = ReturnType<SqliteDatabase['prepare']>;
+
 export interface SqliteOptions {
   /** Look at a store that another process drives; every write is refused. */
   readonly readOnly?: boolean;
@@ -54,6 +48,7 @@ export class SqliteStore implements Store {
   readonly #sql: Statements;
   readonly #group: WriteGroup;
   readonly #ids = new Map<ExecutionArn, number>();
+  readonly #lists = new Map<string, Statement>();
   #closed = false;
 
   /** Opens or creates the file; throws StoreUnavailable that says what to do about it. */
@@ -119,15 +114,9 @@ export class SqliteStore implements Store {
     limit: number,
     token: string | null,
   ): Promise<Page<ExecutionRow>> {
-    const { conditions, values } = filterConditions(filter);
-    const after = token === null ? [] : parsePosition(token);
-    const where = [...conditions, ...(token === null ? [] : ['(started_at, id) < (?, ?)'])];
-    const sql =
-      `SELECT id, arn, details, ${ROW_COLUMNS.join(', ')} FROM executions` +
-      `${where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`}` +
-      ' ORDER BY started_at DESC, id DESC LIMIT ?';
+    const { sql, values } = listQuery(filter, limit + 1, token);
     const records = this.#explained(() =>
-      this.#database.prepare(sql).all([...values, ...after, limit + 1]),
+      this.#prepared(sql).all([...values]),
     ) as ExecutionRecord[];
     return page(records, limit, toRow, (record) => `${record.started_at}.${record.id}`);
   }
@@ -242,6 +231,16 @@ export class SqliteStore implements Store {
     return record.id;
   }
 
+  /** One statement per shape of filter. */
+  #prepared(sql: string): Statement {
+    let statement = this.#lists.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#lists.set(sql, statement);
+    }
+    return statement;
+  }
+
   #remember(arn: ExecutionArn, id: number): void {
     if (this.#ids.size >= REMEMBERED_IDS) this.#ids.clear();
     this.#ids.set(arn, id);
@@ -281,11 +280,6 @@ function toTimer(record: TimerRecord): DueTimer {
 function toOutboxEntry(record: OutboxRecord): OutboxEntry {
   const effect = JSON.parse(record.effect) as Json;
   return { arn: record.arn as ExecutionArn, key: record.key, effect };
-}
-
-function parsePosition(token: string): SqlValue[] {
-  const [startedAt, id] = token.split('.').map(Number);
-  return [startedAt ?? 0, id ?? 0];
 }
 
 /** `records` holds one more than `limit` when there is another page. */

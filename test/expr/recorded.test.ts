@@ -33,8 +33,8 @@ function matches(actual: unknown, expected: unknown): boolean {
     const pattern = expected
       .split(/<[A-Za-z][^<>]*>/)
       .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-      .join('[^]*');
-    return typeof actual === 'string' && new RegExp(`^${pattern}$`).test(actual);
+      .join('.*');
+    return typeof actual === 'string' && new RegExp(`^${pattern}$`, 's').test(actual);
   }
   if (typeof expected !== 'object' || expected === null) return Object.is(actual, expected);
   if (typeof actual !== 'object' || actual === null) return false;
@@ -200,7 +200,7 @@ describe.skipIf(recordingsMissing !== null)('recorded Pass states', () => {
   const failures = visits.filter(({ event }) => /Failed$/.test(event.type));
   it.each(failures)('$title fails as recorded', async ({ visit, event }) => {
     const details = event.evaluationFailedEventDetails ?? event.executionFailedEventDetails;
-    const cause = String(details?.cause).replace(/^An error occurred [^]*?#\d+\)\. /, '');
+    const cause = String(details?.cause).replace(/^An error occurred .*?#\d+\)\. /s, '');
     const error = await passOutput(visit).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(StatesError);
     expect((error as StatesError).error).toBe(details?.error);

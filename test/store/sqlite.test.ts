@@ -98,20 +98,23 @@ describe('SqliteStore as a file', () => {
       other.stdout.on('data', (chunk) => {
         output += chunk;
       });
-      const wanted = 200 + 37 * round;
-      while (output.length < wanted) await new Promise((done) => setTimeout(done, 1));
+      const wanted = 50 + 97 * round;
+      while (output.split('\n').length < wanted) await new Promise((done) => setTimeout(done, 1));
       other.kill('SIGKILL');
       await once(other, 'close');
       const store = SqliteStore.open(path);
+      const kept = new Set<string>();
+      for (let writer = 0; writer < 8; writer += 1) {
+        const journal = await store.load(executionArn(`write-${round}-${writer}`));
+        for (const { digest } of journal) kept.add(digest);
+      }
       for (const line of output.split('\n').slice(0, -1)) {
-        const [name = '', digest] = line.split(' ');
-        const journal = await store.load(executionArn(name));
-        expect(journal.some((commit) => commit.digest === digest)).toBe(true);
+        expect(kept).toContain(line.split(' ')[1]);
         acknowledged += 1;
       }
       await store.close();
     }
-    expect(acknowledged).toBeGreaterThan(20);
+    expect(acknowledged).toBeGreaterThan(10_000);
   }, 120_000);
 
   it('a file that is no database is refused with a sentence that says so', async () => {

@@ -4,7 +4,7 @@ import { getOwn } from '../../lib/json.js';
 import { type Diagnostic, hasErrors, ranked } from '../diagnostic.js';
 import { checkChoiceRules } from './choice-rules.js';
 import { checkGraph } from './graph.js';
-import { checkJsonata } from './jsonata.js';
+import { type Budget, checkJsonata } from './jsonata.js';
 import { checkLanguage } from './language.js';
 import { lintReachability, lintState } from './lint.js';
 import { checkMapState } from './map-state.js';
@@ -31,25 +31,31 @@ export function checkMachine(
 ): readonly Diagnostic[] {
   const { scopes, diagnostics: shape } = survey(machine, options);
   const language = getOwn(machine, 'QueryLanguage') === 'JSONata' ? 'JSONata' : 'JSONPath';
-  const found = [
-    ...shape,
-    ...scopes.flatMap((scope) =>
-      scope.states.flatMap((site) => checkState(site, language, options)),
-    ),
-    ...checkVariables(scopes),
-    ...checkNames(scopes),
-    ...scopes.flatMap((scope) => checkGraph(scope, isLoose && scope.owner === null)),
-  ];
-  if (!hasErrors(found) && !isLoose) {
-    found.push(...scopes.flatMap(lintReachability), ...lintVariables(scopes));
+  const sites = scopes.flatMap((scope) => scope.states);
+  const found = [...shape];
+  const budget: Budget = { expressions: 0 };
+  for (const site of sites) {
+    // Hostile text could name a million mistakes; what is not shown is not looked for.
+    if (found.length > MAX_KEPT) break;
+    append(found, checkState(site, language, options, budget));
   }
-  found.push(
-    ...scopes.flatMap((scope) => scope.states.flatMap((site) => lintState(site, options))),
-  );
+  append(found, checkVariables(scopes));
+  append(found, checkNames(scopes));
+  for (const scope of scopes) append(found, checkGraph(scope, isLoose && scope.owner === null));
+  if (!isLoose && !hasErrors(found)) {
+    append(found, scopes.flatMap(lintReachability));
+    append(found, lintVariables(scopes));
+  }
+  for (const site of sites) append(found, lintState(site, options));
   return distinct(found);
 }
 
-function checkState(site: StateSite, machine: Language, options: CheckOptions) {
+/** Not `push(...more)`: arguments live on the stack, and hostile text makes long lists. */
+function append(found: Diagnostic[], more: readonly Diagnostic[]): void {
+  for (const one of more) found.push(one);
+}
+
+function checkState(site: StateSite, machine: Language, options: CheckOptions, budget: Budget) {
   return [
     ...checkLanguage(site, machine),
     ...checkChoiceRules(site),
@@ -57,11 +63,11 @@ function checkState(site: StateSite, machine: Language, options: CheckOptions) {
     ...checkMapState(site),
     ...checkResource(site, options.strict),
     ...checkPaths(site, options.strict),
-    ...checkJsonata(site),
+    ...checkJsonata(site, budget),
   ];
 }
 
-/** Our reason: no list shown to anyone is longer, and hostile text could name a million mistakes. */
+/** Our reason: AWS shows 100 diagnostics, and no one reads more than this. */
 const MAX_KEPT = 1000;
 
 /** Errors first, each said once. */

@@ -49,35 +49,41 @@ const NUMBERS = [
   'ToleratedFailurePercentage',
 ];
 
+/** Our reason: a refused path costs a thrown error, and no one reads more than this. */
+const MAX_REFUSED = 1000;
+
 /** Not strict, a path that a deployment would fill in is a warning. */
 export function checkPaths(site: StateSite, strict: boolean): readonly Diagnostic[] {
-  const found = [...findPaths(site)];
-  return found.map(({ diagnostic, data }) => (strict ? diagnostic : unresolved(diagnostic, data)));
+  if (site.language !== 'JSONPath') return [];
+  const diagnostics: Diagnostic[] = [];
+  for (const { diagnostic, data } of problems(site)) {
+    diagnostics.push(strict ? diagnostic : unresolved(diagnostic, data));
+    if (diagnostics.length === MAX_REFUSED) break;
+  }
+  return diagnostics;
 }
 
 interface Found {
   readonly diagnostic: Diagnostic;
+  /** The value found wanting. */
   readonly data: Json;
 }
 
-function findPaths(site: StateSite): readonly Found[] {
-  if (site.language !== 'JSONPath') return [];
+function* problems(site: StateSite): Generator<Found> {
   const { state, at } = site;
-  const found: Found[] = [
-    ...pathFields(state, STATE_PATHS, at),
-    ...templates(state, TEMPLATES, at),
-    ...numbers(state, at),
-    ...timestamp(state, at),
-  ];
+  yield* pathFields(state, STATE_PATHS, at);
+  yield* templates(state, TEMPLATES, at);
+  yield* numbers(state, at);
+  yield* timestamp(state, at);
   for (const { item, at: catcherAt } of objectsIn(state, 'Catch', at)) {
-    found.push(...pathFields(item, CATCHER_PATHS, catcherAt));
-    found.push(...templates(item, ['Assign'], catcherAt));
+    yield* pathFields(item, CATCHER_PATHS, catcherAt);
+    yield* templates(item, ['Assign'], catcherAt);
   }
   for (const { item, at: ruleAt } of objectsIn(state, 'Choices', at)) {
-    found.push(...rulePaths(item, ruleAt), ...templates(item, ['Assign'], ruleAt));
+    yield* rulePaths(item, ruleAt);
+    yield* templates(item, ['Assign'], ruleAt);
   }
-  if (site.type === 'Map') found.push(...mapPaths(state, at));
-  return found;
+  if (site.type === 'Map') yield* mapPaths(state, at);
 }
 
 function* pathFields(

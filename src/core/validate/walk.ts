@@ -87,7 +87,7 @@ function understand(name: string, state: Json, scope: ScopeSite, visit: Visit): 
     visit.diagnostics.push(schemaError(message, under(at, 'Type')));
     return null;
   }
-  visit.diagnostics.push(...checkStateShape(type, { state, at }, visit.strict));
+  for (const one of checkStateShape(type, { state, at }, visit.strict)) visit.diagnostics.push(one);
   const language = languageOf(getOwn(state, 'QueryLanguage'), visit.language);
   return { name, type, state, language, at, scope };
 }

@@ -31,24 +31,39 @@ export interface DeployOptions {
   readonly healthTexts?: readonly string[];
 }
 
+/** A model by its registry name, or by its address alone. */
+export interface ModelChoice {
+  readonly name?: string;
+  readonly version?: string;
+  readonly stage?: Stage;
+  readonly alias?: string;
+  readonly uri?: string;
+}
+
 export interface DeployRequest {
   readonly endpoint: string;
-  readonly model: {
-    readonly name?: string;
-    readonly version?: string;
-    readonly stage?: Stage;
-    readonly alias?: string;
-    readonly uri?: string;
-  };
-  readonly instanceCount?: number;
-  readonly variantName?: string;
+  readonly variants: readonly {
+    readonly name: string;
+    readonly weight: number;
+    readonly instanceCount: number;
+    readonly model: ModelChoice;
+  }[];
   readonly healthCheck?: HealthCheck;
-  /** Records the version as Production in the registry once it serves. */
-  readonly stage?: 'Production';
+  /** Records the first variant's version as Production in the registry once it serves. */
   readonly promote?: boolean;
   readonly reason?: string;
   readonly configName?: string;
-  readonly arn?: string;
+}
+
+interface Parameters {
+  readonly endpoint: string;
+  readonly model: ModelChoice;
+  readonly instanceCount?: number;
+  readonly variantName?: string;
+  readonly healthCheck?: HealthCheck;
+  readonly stage?: 'Production';
+  readonly promote?: boolean;
+  readonly reason?: string;
 }
 
 export interface HealthCheck {
@@ -69,7 +84,7 @@ export function deployHandler(options: DeployOptions): Handler {
     onWorkerLost: 'rerun',
     parameters: PARAMETERS,
     run: (parameters, context) =>
-      runDeploy(parameters as unknown as DeployRequest, context, options),
+      runDeploy(requestOf(parameters as unknown as Parameters), context, options),
   };
 }
 
@@ -108,6 +123,23 @@ const PARAMETERS: JsonObject = {
   },
 };
 
+function requestOf(parameters: Parameters): DeployRequest {
+  const { endpoint, model, healthCheck, reason } = parameters;
+  const variant = {
+    name: parameters.variantName ?? DEFAULT_VARIANT,
+    weight: 1,
+    instanceCount: parameters.instanceCount ?? 1,
+    model,
+  };
+  return {
+    endpoint,
+    variants: [variant],
+    promote: parameters.promote === true || parameters.stage === 'Production',
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
 /** The work itself, which SageMaker's createEndpoint does too. */
 export async function runDeploy(
   request: DeployRequest,
@@ -115,45 +147,71 @@ export async function runDeploy(
   options: DeployOptions,
 ): Promise<JsonObject> {
   const { registry, endpoints } = options;
-  const version = await asRegistryTask(() => chosenVersion(request, registry));
-  const served = await servedModel(request, version, context);
+  const chosen = [];
+  for (const variant of request.variants) {
+    const version = await asRegistryTask(() => chosenVersion(variant.model, registry));
+    chosen.push({
+      ...variant,
+      version,
+      served: await servedModel(variant.model, version, context),
+    });
+  }
+  const [main] = chosen;
+  if (main === undefined) throw new TaskFailure('ValidationException', 'variants: none is given.');
   const before = await endpoints.get(request.endpoint);
-  const { predictions, health } = await checkModel(served, request, before, context, options);
+  const checks: Checked[] = [];
+  for (const { served } of chosen) {
+    checks.push(await checkModel(served, request.healthCheck ?? {}, before, context, options));
+  }
   context.signal.throwIfAborted();
-  const why = request.reason ?? `State ${context.task.stateName}`;
-  const record = await endpoints.switchTo(request.endpoint, {
-    variants: [variantOf(request, served)],
+  const author = {
     who: authorOf(context),
-    why,
+    why: request.reason ?? `State ${context.task.stateName}`,
+  };
+  const record = await endpoints.switchTo(request.endpoint, {
+    ...author,
+    variants: chosen.map(
+      ({ name, weight, instanceCount, served }): Variant => ({
+        name,
+        weight,
+        instanceCount,
+        model: served,
+      }),
+    ),
     key: context.idempotencyKey,
     ...(request.configName === undefined ? {} : { configName: request.configName }),
-    arn: request.arn ?? endpointArn(context, request.endpoint),
+    arn: endpointArn(context, request.endpoint),
   });
-  const stage = await promoted(request, version, registry, { who: authorOf(context), why });
-  context.log.info(`Endpoint ${record.name} serves ${served.name ?? served.uri}`, {
-    version: served.version,
+  const stage = await promoted(request, main.version, registry, author);
+  context.log.info(`Endpoint ${record.name} serves ${main.served.name ?? main.served.uri}`, {
+    version: main.served.version,
     revision: record.revision,
   });
   return {
     endpoint: record.name,
     endpointArn: record.arn,
-    model: served.name,
-    version: served.version,
-    uri: served.uri,
+    model: main.served.name,
+    version: main.served.version,
+    uri: main.served.uri,
     stage,
     status: record.status,
     revision: record.revision,
-    previousVersion: before?.variants[0]?.model.version ?? null,
-    predictions,
-    health,
+    previousVersion: previousVersion(record, context.idempotencyKey),
+    predictions: checks[0]?.predictions ?? [],
+    health: checks[0]?.health ?? {},
   };
 }
 
+/** From the record's own history, so that a re-run after the switch answers the same. */
+function previousVersion(record: EndpointRecord, key: string): string | null {
+  const at = record.history.findIndex((step) => step.key === key);
+  return record.history[at - 1]?.variants[0]?.model.version ?? null;
+}
+
 async function chosenVersion(
-  { model }: DeployRequest,
+  { name, version, stage, alias, uri }: ModelChoice,
   registry: Registry,
 ): Promise<ModelVersion | null> {
-  const { name, version, stage, alias, uri } = model;
   if (name === undefined) {
     if (uri !== undefined) return null;
     throw new TaskFailure('ValidationException', 'model: give {"name", "version"} or {"uri"}.');
@@ -171,22 +229,13 @@ async function chosenVersion(
 }
 
 async function servedModel(
-  { model }: DeployRequest,
+  model: ModelChoice,
   version: ModelVersion | null,
   context: HandlerContext,
 ): Promise<ServedModel> {
   const uri = version?.uri ?? (model.uri as string);
   const path = await locate(uri, context);
   return { name: version?.name ?? null, version: version?.version ?? null, uri, path };
-}
-
-function variantOf(request: DeployRequest, model: ServedModel): Variant {
-  return {
-    name: request.variantName ?? DEFAULT_VARIANT,
-    weight: 1,
-    instanceCount: request.instanceCount ?? 1,
-    model,
-  };
 }
 
 interface Checked {
@@ -197,12 +246,11 @@ interface Checked {
 /** Loads the model in a child, lets it predict, and ends the child whatever comes out. */
 async function checkModel(
   model: ServedModel,
-  request: DeployRequest,
+  check: HealthCheck,
   before: EndpointRecord | null,
   context: HandlerContext,
   options: DeployOptions,
 ): Promise<Checked> {
-  const check = request.healthCheck ?? {};
   const texts = check.texts ?? options.healthTexts ?? HEALTH_TEXTS;
   if (check.labels !== undefined && check.labels.length !== texts.length) {
     throw new TaskFailure(
@@ -324,7 +372,7 @@ async function promoted(
   author: { readonly who: string; readonly why: string },
 ): Promise<Stage | null> {
   if (version === null) return null;
-  if (request.stage === undefined && request.promote !== true) return version.stage;
+  if (request.promote !== true) return version.stage;
   const { name, version: number } = version;
   return (await registry.setStage(name, number, 'Production', author)).stage;
 }

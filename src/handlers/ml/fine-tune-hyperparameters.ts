@@ -3,10 +3,10 @@
  * SageMaker's string map with the names of Hugging Face's and SageMaker's scripts. An unknown one is
  * refused: a typing error that silently trains with the default is worse than a failed state.
  */
-import { fromEntries, type Json, type JsonObject } from '../../lib/json.js';
+import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import { didYouMean } from '../suggest.js';
 
-type Kind = 'integer' | 'number' | 'text' | 'early-stop';
+type Kind = 'integer' | 'number' | 'text' | 'early-stop' | 'class-weights';
 interface Spec {
   readonly kind: Kind;
   readonly schema: JsonObject;
@@ -31,7 +31,7 @@ export const HYPERPARAMETERS = {
   },
   epochs: { ...integer(1, 1000), aliases: ['numtrainepochs', 'epoch', 'numepochs'] },
   batchSize: {
-    ...integer(1, 4096),
+    ...integer(1, 1024),
     aliases: ['trainbatchsize', 'perdevicetrainbatchsize', 'minibatchsize'],
   },
   learningRate: {
@@ -50,12 +50,53 @@ export const HYPERPARAMETERS = {
     schema: { type: 'number', minimum: 0, maximum: 10 },
     aliases: ['wd'],
   },
-  maxLength: { ...integer(4, 8192), aliases: ['maxseqlength', 'maxseqlen', 'maxsequencelength'] },
+  maxLength: { ...integer(4, 512), aliases: ['maxseqlength', 'maxseqlen', 'maxsequencelength'] },
   dropout: { ...share(), aliases: ['dropoutrate'] },
   seed: { ...integer(0, 2 ** 32 - 1), aliases: ['randomseed', 'randomstate'] },
+  headLearningRate: {
+    kind: 'number',
+    schema: { type: 'number', exclusiveMinimum: 0, maximum: 10 },
+    aliases: ['headlr'],
+  },
+  layerDecay: {
+    kind: 'number',
+    schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+    aliases: ['layerwiselrdecay'],
+  },
+  trainableLayers: { ...integer(1, 1000), aliases: ['unfrozenlayers'] },
+  optimizer: { kind: 'text', schema: { enum: ['adamw', 'sgd'] }, aliases: ['optim', 'optimiser'] },
+  clipNorm: {
+    kind: 'number',
+    schema: { type: 'number', exclusiveMinimum: 0 },
+    aliases: ['maxgradnorm', 'gradientclipping'],
+  },
+  initialisation: {
+    kind: 'text',
+    schema: { enum: ['pretrained', 'random'] },
+    aliases: ['initialization'],
+  },
+  classWeights: {
+    kind: 'class-weights',
+    schema: {
+      anyOf: [
+        { const: 'balanced' },
+        { type: 'array', items: { type: 'number', exclusiveMinimum: 0 }, minItems: 2 },
+      ],
+    },
+    aliases: ['classweight'],
+  },
+  /** `{patience, metric}`, or the patience alone. */
   earlyStop: {
     kind: 'early-stop',
-    schema: { type: ['object', 'boolean', 'integer', 'null'] },
+    schema: {
+      type: 'object',
+      required: ['patience', 'metric'],
+      additionalProperties: false,
+      properties: {
+        patience: { type: 'integer', minimum: 1 },
+        metric: { enum: ['loss', 'accuracy', 'macroF1'] },
+      },
+    },
     aliases: ['earlystopping', 'earlystoppingpatience'],
   },
 } as const satisfies Record<string, Spec>;
@@ -128,13 +169,26 @@ function unquoted(raw: Json): Json {
 }
 
 function convert(value: Json, kind: Kind): Json | undefined {
-  if (kind === 'text') return typeof value === 'string' ? value : undefined;
-  if (kind === 'early-stop') {
-    if (typeof value !== 'string') return value;
-    if (/^(true|false)$/i.test(value)) return value.toLowerCase() === 'true';
-    return convert(value, 'integer');
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string' ? value : undefined;
+    case 'class-weights':
+      return value === 'balanced' || isArray(value) ? value : undefined;
+    case 'early-stop': {
+      if (isObject(value)) return value;
+      const patience = numberOf(value);
+      return patience === undefined ? undefined : { patience, metric: 'loss' };
+    }
+    case 'integer': {
+      const number = numberOf(value);
+      return Number.isInteger(number) ? number : undefined;
+    }
+    case 'number':
+      return numberOf(value);
   }
+}
+
+function numberOf(value: Json): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isFinite(number)) return undefined;
-  return kind === 'integer' && !Number.isInteger(number) ? undefined : number;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }

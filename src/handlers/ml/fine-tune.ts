@@ -15,54 +15,27 @@ import {
   type JsonObject,
   fromEntries,
 } from '../../lib/json.js';
+import {
+  type EpochMetrics,
+  FineTuneError,
+  type FineTuneOptions,
+  type FineTuneResult,
+  fineTune as fineTuneInChild,
+  type ProgressEvent,
+} from '../../ml/fine-tune.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { compileCheck } from '../schema-check.js';
 import { HYPERPARAMETERS, readHyperparameters } from './fine-tune-hyperparameters.js';
 import { ADDRESS, type Address, locate, uriOf } from './ingest-support.js';
 
-/** What the training library takes; see `src/ml/fine-tune.ts`. */
-export interface FineTuneOptions {
-  readonly model: string;
-  readonly trainPath: string;
-  readonly validationPath?: string;
-  readonly labels: readonly string[];
-  readonly outputDir: string;
-  readonly checkpointDir: string;
-  readonly checkpointEverySteps?: number;
-  readonly threads?: number;
-  readonly [hyperparameter: string]: unknown;
-}
-
-export interface FineTuneHooks {
-  readonly signal: AbortSignal;
-  onProgress(progress: FineTuneProgress): void;
-}
-
-export interface FineTuneProgress {
-  readonly epoch: number;
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly loss: number;
-  readonly validation?: unknown;
-}
-
-export interface FineTuneOutcome {
-  readonly modelDir: string;
-  readonly metrics: unknown;
-  readonly bestEpoch: number;
-  readonly trainableParameters: number;
-  readonly totalParameters: number;
-  readonly baseHashBefore: string;
-  readonly baseHashAfter: string;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly resumedFromStep: number | null;
-}
-
-export type FineTune = (options: FineTuneOptions, hooks: FineTuneHooks) => Promise<FineTuneOutcome>;
+export type FineTune = (
+  options: FineTuneOptions,
+  hooks: { readonly signal: AbortSignal; readonly onProgress: (event: ProgressEvent) => void },
+) => Promise<FineTuneResult>;
 
 export interface FineTuneHandlerOptions {
-  readonly fineTune: FineTune;
+  /** The training itself; the default runs it in a child process. */
+  readonly fineTune?: FineTune;
   /** Parameters that a task does not give, `model` for one. */
   readonly defaults?: JsonObject;
   /** Turns a model's name into what `fineTune` takes; the default knows artifacts and local folders. */
@@ -79,7 +52,7 @@ const DEFAULTS: JsonObject = {
   warmupRatio: 0.1,
   schedule: 'linear',
   weightDecay: 0.01,
-  maxLength: 64,
+  maxLength: 128,
   dropout: 0.1,
   seed: 42,
 };
@@ -106,13 +79,13 @@ const PARAMETERS: JsonObject = {
     model: ADDRESS,
     labels: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 2 },
     hyperparameters: { type: 'object' },
-    threads: { type: 'integer', minimum: 1, maximum: 64 },
+    threads: { type: 'integer', minimum: 1, maximum: 2 },
     checkpointEverySteps: { type: 'integer', minimum: 1 },
     ...HYPERPARAMETER_SCHEMA,
   },
 };
 
-export function fineTuneHandler(options: FineTuneHandlerOptions): Handler {
+export function fineTuneHandler(options: FineTuneHandlerOptions = {}): Handler {
   return {
     resource: 'ml:fine-tune',
     description: 'Fine-tunes a pre-trained text encoder into a classifier, with checkpoints.',
@@ -132,6 +105,7 @@ export async function runFineTune(
   const scratch = await context.scratch();
   const request = sha256(canonicalJson(asked.identity));
   await keepOnlySameWork(scratch, request);
+  const fineTune = options.fineTune ?? fineTuneInChild;
   const folders = {
     outputDir: join(scratch, 'model'),
     checkpointDir: join(scratch, 'checkpoints'),
@@ -139,18 +113,15 @@ export async function runFineTune(
   await mkdir(folders.checkpointDir, { recursive: true });
   const curve = join(scratch, 'curve.jsonl');
   let writing: Promise<void> = Promise.resolve();
-  const outcome = await trained(() =>
-    options.fineTune(
-      { ...asked.settings, ...asked.paths, ...folders },
-      {
-        signal: context.signal,
-        onProgress: (progress) => {
-          show(progress, context);
-          const line = `${JSON.stringify({ at: Date.now(), ...progress })}\n`;
-          writing = writing.then(() => appendFile(curve, line)).catch(() => undefined);
-        },
+  const outcome = await trained(context.signal, () =>
+    fineTune({ ...asked.settings, ...asked.paths, ...folders } as FineTuneOptions, {
+      signal: context.signal,
+      onProgress: (progress) => {
+        show(progress, context);
+        const line = `${JSON.stringify({ at: Date.now(), ...progress })}\n`;
+        writing = writing.then(() => appendFile(curve, line)).catch(() => undefined);
       },
-    ),
+    }),
   );
   await writing;
   context.signal.throwIfAborted();
@@ -158,7 +129,8 @@ export async function runFineTune(
   const history = await storedCurve(curve, context);
   return plain({
     model: { ...model, baseModel: asked.baseModel },
-    metrics: outcome.metrics,
+    metrics: bestMetrics(outcome),
+    epochs: outcome.metrics,
     parameters: asked.settings,
     labels: asked.paths.labels,
     dataVersion: asked.dataVersion,
@@ -289,7 +261,19 @@ async function keepOnlySameWork(scratch: string, request: string): Promise<void>
   await writeFile(mark, request);
 }
 
-function show(progress: FineTuneProgress, context: HandlerContext): void {
+/** The metrics of the epoch whose weights were kept, as one flat object for gates and registry. */
+function bestMetrics({ metrics, bestEpoch }: FineTuneResult): JsonObject {
+  const best: EpochMetrics | undefined =
+    metrics.find((item) => item.epoch === bestEpoch) ?? metrics.at(-1);
+  if (best === undefined) return {};
+  const validation = Object.entries(plain(best.validation ?? {})).map(
+    ([name, value]) =>
+      [`validation${name.slice(0, 1).toUpperCase()}${name.slice(1)}`, value] as const,
+  );
+  return { trainLoss: best.trainLoss, ...fromEntries(validation) };
+}
+
+function show(progress: ProgressEvent, context: HandlerContext): void {
   const { epoch, step, totalSteps, loss } = progress;
   const note = `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`;
   context.progress(step, totalSteps, note, plain({ ...progress }));
@@ -303,12 +287,16 @@ async function storedCurve(path: string, context: HandlerContext): Promise<Json>
 }
 
 /** Failures of training keep their own name when they have one. */
-async function trained<T>(work: () => Promise<T>): Promise<T> {
+async function trained<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof TaskFailure || !(error instanceof Error)) throw error;
     if (error.name === 'AbortError' || error.name === 'InvariantError') throw error;
+    if (error instanceof FineTuneError) {
+      throw new TaskFailure('Training.InvalidOptions', error.message);
+    }
     const named = error as Error & { readonly error?: unknown; readonly reason?: unknown };
     if (typeof named.error === 'string' && typeof named.reason === 'string') {
       throw new TaskFailure(named.error, named.reason);

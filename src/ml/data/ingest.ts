@@ -127,7 +127,6 @@ async function byteSource(
 ) {
   const idleSeconds = parameters.idleTimeoutSeconds;
   const network = {
-    fetch: world.fetch,
     signal: world.signal,
     idleMs: idleSeconds === undefined ? IDLE_TIMEOUT_MS : idleSeconds * 1000,
   };
@@ -141,7 +140,7 @@ async function byteSource(
   }
   const reveal = (text: string) =>
     text.replace(/secret:\/\/([\w.-]+)/g, (_, name: string) => world.secret(name));
-  return await httpSource(source, { ...network, reveal });
+  return await httpSource(source, { ...network, fetch: world.fetch, reveal });
 }
 
 /** Every failure names its place, once. */

@@ -1,7 +1,7 @@
 /**
- * Rows from S3 or a store that speaks its protocol. Requests go through the guarded `fetch`, so an
- * endpoint is held to the same rules as any address; only an endpoint the operator has configured is
- * called directly. Credentials are explicit: the SDK never searches files or instance metadata.
+ * Rows from S3 or a store that speaks its protocol. The only hosts it will ever call are Amazon's own and
+ * the endpoints the operator configured: whatever the parameters say, no other address can be reached.
+ * Credentials are explicit: the SDK never searches files or instance metadata.
  */
 import { Readable } from 'node:stream';
 import { guarded } from './bytes.js';
@@ -49,7 +49,6 @@ export interface S3Settings {
 }
 
 export interface S3World {
-  readonly fetch: typeof globalThis.fetch;
   readonly signal: AbortSignal;
   readonly idleMs: number;
   readonly settings: S3Settings;
@@ -68,7 +67,7 @@ export async function s3Source(source: S3Source, world: S3World): Promise<ByteSo
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     maxAttempts: 3,
-    requestHandler: fetchHandler(endpoint === null ? world.fetch : globalThis.fetch, world.idleMs),
+    requestHandler: fetchHandler(hostTest(endpoint), world.idleMs),
     ...(anonymous
       ? { signer: { sign: async <T>(request: T) => request } }
       : { credentials: credentialsOf(source, world) }),
@@ -90,8 +89,15 @@ export async function s3Source(source: S3Source, world: S3World): Promise<ByteSo
   }
 }
 
+/** Amazon's own hosts, or exactly the configured endpoint (bucket as a path or as a subdomain). */
+function hostTest(endpoint: string | null): (hostname: string) => boolean {
+  if (endpoint === null) return (host) => /^[a-z0-9.-]+\.amazonaws\.com(\.cn)?$/i.test(host);
+  const own = new URL(endpoint).hostname.toLowerCase();
+  return (host) => host.toLowerCase() === own || host.toLowerCase().endsWith(`.${own}`);
+}
+
 function parseUri(uri: string): { bucket: string; key: string } {
-  const match = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri);
+  const match = /^s3:\/\/([A-Za-z0-9._-]+)\/(.+)$/.exec(uri);
   if (match === null) {
     throw badParameters(`"${uri}" is no address of an object: expected s3://bucket/key.`);
   }
@@ -128,11 +134,24 @@ function credentialsOf(source: S3Source, world: S3World) {
     };
   }
   const configured = world.settings.credentials;
-  if (configured !== undefined && configured !== 'anonymous') return configured;
+  if (typeof configured === 'function') return configured;
+  if (configured !== undefined && configured !== 'anonymous') return revealed(configured, world);
   throw accessDenied(
     `${source.uri}: no credentials. Name two secrets in source.credentials ` +
       '{accessKeyId, secretAccessKey}, or set it to "anonymous" for a public bucket.',
   );
+}
+
+/** A configured value may be `secret://name`. */
+function revealed(configured: S3Credentials, world: S3World): S3Credentials {
+  const reveal = (value: string) =>
+    value.startsWith('secret://') ? world.secret(value.slice('secret://'.length)) : value;
+  const { accessKeyId, secretAccessKey, sessionToken } = configured;
+  return {
+    accessKeyId: reveal(accessKeyId),
+    secretAccessKey: reveal(secretAccessKey),
+    ...(sessionToken === undefined ? {} : { sessionToken: reveal(sessionToken) }),
+  };
 }
 
 type SdkRequest = {
@@ -155,10 +174,13 @@ const OWN_HEADERS = new Set([
 ]);
 
 /** The SDK's transport on top of `fetch`; redirects are not followed, a signature belongs to one host. */
-function fetchHandler(fetch: typeof globalThis.fetch, idleMs: number) {
+function fetchHandler(mayCall: (hostname: string) => boolean, idleMs: number) {
   return {
     metadata: { handlerProtocol: 'http/1.1' },
     async handle(request: SdkRequest, options: { abortSignal?: unknown } = {}) {
+      if (!mayCall(request.hostname)) {
+        throw accessDenied(`the S3 host ${request.hostname} is neither Amazon's nor configured.`);
+      }
       const silence = new AbortController();
       const timer = setTimeout(() => silence.abort(), idleMs);
       const outer = options.abortSignal instanceof AbortSignal ? [options.abortSignal] : [];

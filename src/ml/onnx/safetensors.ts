@@ -98,7 +98,7 @@ function readTensor(name: string, entry: HeaderEntry, body: Uint8Array): Tensor 
 
 /** Half precision to float32: bfloat16 is the upper half of a float32, F16 is IEEE 754 binary16. */
 function widenHalf(bytes: Uint8Array, dtype: 'F16' | 'BF16'): Float32Array {
-  const halves = new Uint16Array(bytes.slice().buffer);
+  const halves = new Uint16Array(new Uint8Array(bytes).buffer);
   if (dtype === 'BF16') {
     return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
   }

@@ -78,7 +78,8 @@ export function tensorBytes(tensor: Tensor): Uint8Array {
 
 /** A typed array over a copy of `bytes`. Throws RangeError when the length does not divide. */
 export function dataFromBytes(type: ElementType, bytes: Uint8Array): TensorData {
-  const copy = bytes.slice().buffer;
+  // Not bytes.slice(): that of a Buffer is a view of its pool.
+  const copy = new Uint8Array(bytes).buffer;
   switch (type) {
     case 'float32':
       return new Float32Array(copy);

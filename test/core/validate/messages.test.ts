@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EXPRESS, errors, LAMBDA, machine, one, STRICT, stateErrors } from './support.js';
 
 /** State, and the one error AWS has for it; `S` is the state's name. */
-type Row = readonly [claim: string, state: object, error: string, machine?: object];
+type Row = readonly [claim: string, state: object, error: string];
 
 const task = { Type: 'Task', Resource: LAMBDA };
 const inline = { StartAt: 'P', States: { P: { Type: 'Pass', End: true } } };

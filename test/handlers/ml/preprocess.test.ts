@@ -32,8 +32,8 @@ test('the split of the mission: 80/20, stratified, with names and ids', async ()
     dataVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
   });
   expect(result.labelCounts).toEqual({
-    train: { positive: 27, neutral: 26, negative: 27 },
-    test: { positive: 7, neutral: 7, negative: 6 },
+    train: { positive: 27, neutral: 27, negative: 26 },
+    test: { positive: 7, neutral: 6, negative: 7 },
   });
   const { uri } = result.test as { uri: string };
   for (const row of await at.rows(uri)) {

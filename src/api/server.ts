@@ -1,0 +1,205 @@
+/**
+ * The API server: one express app with the AWS face at `POST /`, the REST face under `/v1`, health
+ * and the OpenAPI document. Every request passes the host guard and, when keys are configured, the
+ * signature check before anything else looks at it.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { EpochMs } from '../lib/brand.js';
+import type { Engine } from '../runtime/face.js';
+import type { Store } from '../store/store.js';
+import { ApiError } from '../wire/errors.js';
+import { awsFace, sendAwsError } from './aws.js';
+import { Collection } from './collection.js';
+import { type ApiConfig, DEFAULT_CONFIG } from './config.js';
+import type { ApiContext } from './context.js';
+import type { Definitions } from './definitions.js';
+import { resumeDeletions } from './deletion.js';
+import { isAllowedHost, isLoopback } from './host.js';
+import { KEEP_ALIVE_MS, MAX_BODY_BYTES, REQUEST_TIMEOUT_MS } from './limits.js';
+import { type Log, SILENT_LOG } from './log.js';
+import { publishLogs } from './logging/publisher.js';
+import type { LogSink } from './logging/sink.js';
+import { Machines } from './machines.js';
+import { documentMapRuns, type MapRuns } from './map-runs.js';
+import { PageTokens } from './page-token.js';
+import { sendProblem } from './rest/problem.js';
+import { restFace } from './rest/routes.js';
+import { verifySignature } from './sigv4.js';
+
+export interface ApiOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly config?: Partial<ApiConfig>;
+  readonly log?: Log;
+  readonly mapRuns?: MapRuns;
+  readonly logSink?: LogSink;
+  readonly now?: () => EpochMs;
+  readonly random?: () => number;
+  readonly uuid?: () => string;
+}
+
+export interface Api {
+  readonly app: Express;
+  readonly context: ApiContext;
+}
+
+export function createApi(options: ApiOptions): Api {
+  const context = createContext(options);
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', false);
+  app.use((request, response, next) => {
+    response.set('x-amzn-RequestId', context.uuid());
+    const allowed = isAllowedHost(request.headers.host, context.config.hosts);
+    if (allowed) next();
+    else response.status(421).type('text/plain').end('This host name is not configured.\n');
+  });
+  app.get('/livez', (_request, response) => void response.type('text/plain').end('ok\n'));
+  app.get('/readyz', readiness(options.store));
+  app.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false }));
+  app.use(authentication(context));
+  app.post('/', awsFace(context));
+  app.use(restFace(context));
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    sendError(context, request, response, error);
+  });
+  return { app, context };
+}
+
+export function createContext(options: ApiOptions): ApiContext {
+  const { documents } = options.store;
+  const now = options.now ?? (() => Date.now() as EpochMs);
+  return {
+    config: { ...DEFAULT_CONFIG, ...options.config },
+    engine: options.engine,
+    definitions: options.definitions,
+    machines: new Machines(documents),
+    activities: new Collection(documents, 'activity'),
+    tags: new Collection(documents, 'tags'),
+    redriveTokens: new Collection(documents, 'redrive-tokens'),
+    mapRuns: options.mapRuns ?? documentMapRuns(documents),
+    logSink: options.logSink ?? null,
+    pageTokens: new PageTokens(documents, now),
+    log: options.log ?? SILENT_LOG,
+    now,
+    random: options.random ?? Math.random,
+    uuid: options.uuid ?? randomUUID,
+  };
+}
+
+export interface ServerOptions extends ApiOptions {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly api: Api;
+  /** Takes no new requests, ends waiting ones, resolves when all connections are closed. */
+  close(): Promise<void>;
+}
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const keys = options.config?.accessKeys ?? [];
+  if (!isLoopback(options.host) && keys.length === 0) {
+    throw new Error(
+      `Refusing to listen on ${options.host} without credentials: configure an access key, or ` +
+        'listen on 127.0.0.1.',
+    );
+  }
+  const api = createApi(options);
+  const server = createServer(api.app);
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  await listen(server, options.host, options.port);
+  await resumeDeletions(api.context);
+  const stopLogging = options.logSink ? publishLogs(api.context, options.logSink) : () => {};
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return {
+    url: `http://${host}:${port}`,
+    api,
+    close: () => {
+      stopLogging();
+      return close(server);
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Requests that are nearly done may end; long polls and streams are cut off. */
+const CLOSE_GRACE_MS = 1000;
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error === undefined ? resolve() : reject(error)));
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
+  });
+}
+
+function readiness(store: Store) {
+  return async (_request: Request, response: Response): Promise<void> => {
+    try {
+      await store.documents.get('probe', 'readiness');
+      response.type('text/plain').end('ok\n');
+    } catch {
+      response.status(503).type('text/plain').end('The store is not available.\n');
+    }
+  };
+}
+
+function authentication(context: ApiContext) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const keys = context.config.accessKeys;
+    if (keys.length === 0) {
+      next();
+      return;
+    }
+    try {
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const { method, originalUrl: url, rawHeaders } = request;
+      verifySignature({ method, url, rawHeaders, body }, keys, context.now());
+      next();
+    } catch (error) {
+      sendError(context, request, response, error);
+    }
+  };
+}
+
+function sendError(api: ApiContext, request: Request, response: Response, error: unknown): void {
+  const refused = bodyError(error) ?? error;
+  if (isAws(request)) sendAwsError(api, response, refused);
+  else sendProblem(api, response, refused);
+}
+
+function isAws(request: Request): boolean {
+  return request.method === 'POST' && request.path === '/';
+}
+
+/** What the body parser found wrong, in AWS's words. */
+function bodyError(error: unknown): ApiError | null {
+  const type = (error as { readonly type?: unknown } | null)?.type;
+  if (type === 'entity.too.large') {
+    return new ApiError(
+      'SerializationException',
+      `Request size exceeded ${MAX_BODY_BYTES} bytes`,
+    );
+  }
+  if (typeof type !== 'string') return null;
+  return new ApiError('SerializationException', 'The request body could not be read');
+}

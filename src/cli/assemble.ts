@@ -1,0 +1,92 @@
+/** The composition root: from configuration to a store, handlers and an engine that know each other. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { createArtifactStore } from '../handlers/artifacts.js';
+import { type Config, loadConfig } from '../handlers/config.js';
+import { createGuardedFetch } from '../handlers/egress.js';
+import { filesOf } from '../handlers/files.js';
+import type { Logger } from '../handlers/handler.js';
+import { createRegistry, type Registry } from '../handlers/registry.js';
+import { createSecrets } from '../handlers/secrets.js';
+import { createSnsHandler } from '../handlers/sns.js';
+import type { ExecutionArn } from '../lib/brand.js';
+import type { HandlerServices, TaskProgress } from '../runtime/dispatcher.js';
+import { createEngine } from '../runtime/engine.js';
+import type { Engine } from '../runtime/face.js';
+import { openStore } from '../store/open.js';
+import type { Store } from '../store/store.js';
+import { createLogger } from './logger.js';
+import { createMlHandlers } from './ml-handlers.js';
+
+export interface AssembleOptions {
+  readonly store?: string;
+  readonly config?: string;
+  /** Logs only errors, as JSON lines on standard error. */
+  readonly json?: boolean;
+  readonly onProgress?: (progress: TaskProgress) => void;
+}
+
+export interface Parts {
+  readonly config: Config;
+  /** Everything kept on disk: `.stepwell` beside the configuration. */
+  readonly home: string;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly services: HandlerServices;
+  readonly log: Logger;
+  /** Drives all open executions, or with `only` just these and what they start. */
+  openEngine(only: readonly ExecutionArn[] | null): Promise<Engine>;
+  close(): Promise<void>;
+}
+
+export const DEFAULT_STORE_FILE = 'stepwell.db';
+
+export function defaultStore(): string {
+  return `sqlite:${join('.stepwell', DEFAULT_STORE_FILE)}`;
+}
+
+export async function assemble(options: AssembleOptions): Promise<Parts> {
+  const config = await loadConfig(options.config ?? null, process.cwd());
+  const home = config.stateFolder;
+  const spec = options.store ?? `sqlite:${join(home, DEFAULT_STORE_FILE)}`;
+  if (spec.startsWith('sqlite:')) {
+    await mkdir(dirname(resolve(spec.slice('sqlite:'.length))), { recursive: true });
+  }
+  const log = createLogger(process.env.STEPWELL_LOG ?? (options.json ? 'error' : 'warn'));
+  const secret = createSecrets(config);
+  const services: HandlerServices = {
+    artifacts: createArtifactStore(config.artifacts),
+    files: filesOf(config),
+    fetch: createGuardedFetch(config.egress),
+    secret,
+    scratchRoot: join(home, 'scratch'),
+    log,
+  };
+  const ml = createMlHandlers({ config, home, secret });
+  const registry = createRegistry({
+    config,
+    handlers: [createSnsHandler({ config }), ...ml.handlers],
+  });
+  const store = await openStore(spec);
+  return {
+    config,
+    home,
+    store,
+    registry,
+    services,
+    log,
+    openEngine: (only) =>
+      createEngine({
+        store,
+        resources: registry,
+        services,
+        log,
+        ...(only === null ? {} : { only }),
+        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      }),
+    close: async () => {
+      await ml.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,191 @@
+/** `stepwell executions | describe | history | stop`: looking at what the store keeps. */
+import type { Command } from 'commander';
+import { fold } from '../../core/evolve.js';
+import type { ExecutionState } from '../../core/state.js';
+import type { ExecutionArn } from '../../lib/brand.js';
+import { loadJournal } from '../../runtime/journal.js';
+import { openStore } from '../../store/open.js';
+import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js';
+import { projectHistory } from '../../wire/history.js';
+import { assemble, defaultStore } from '../assemble.js';
+import { EXIT, Problem } from '../problem.js';
+import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
+
+interface LookOptions {
+  readonly store?: string;
+  readonly json?: boolean;
+}
+
+const STATUSES: readonly ExecutionStatus[] = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
+
+export function addExecutions(program: Command): void {
+  const look = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+      .option('--json', 'print JSON', false);
+
+  look('executions', 'list executions, newest first')
+    .option('--status <status>', `only these: ${STATUSES.join(', ')}`)
+    .option('--limit <n>', 'at most this many', '50')
+    .action(async (options: LookOptions & { status?: string; limit: string }) => {
+      await withStore(options, (store) => listExecutions(store, options));
+    });
+  look('describe', 'status, input and result of one execution')
+    .argument('<execution>', 'name or ARN')
+    .action(async (id: string, options: LookOptions) => {
+      await withStore(options, async (store) => {
+        describe(await stateOf(store, await find(store, id)), options);
+      });
+    });
+  look('history', 'events of one execution, as GetExecutionHistory tells them')
+    .argument('<execution>', 'name or ARN')
+    .action(async (id: string, options: LookOptions) => {
+      await withStore(options, async (store) => history(store, await find(store, id), options));
+    });
+  look('stop', 'abort a running execution')
+    .argument('<execution>', 'name or ARN')
+    .option('--error <name>', 'error name to record')
+    .option('--cause <text>', 'cause to record')
+    .action(async (id: string, options: LookOptions & { error?: string; cause?: string }) => {
+      await stop(id, options);
+    });
+}
+
+async function withStore<T>(
+  options: LookOptions,
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  const store = await openStore(options.store ?? defaultStore(), { readOnly: true });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function listExecutions(
+  store: Store,
+  options: LookOptions & { status?: string; limit: string },
+): Promise<void> {
+  const status = STATUSES.find((known) => known === options.status);
+  if (options.status !== undefined && status === undefined) {
+    throw new Problem(`--status '${options.status}' is unknown.`, `Use one of ${STATUSES.join(', ')}.`);
+  }
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new Problem(`--limit '${options.limit}' is not a number from 1 to 1000.`);
+  }
+  const { items } = await store.list(status === undefined ? {} : { status }, limit, null);
+  if (options.json) {
+    for (const row of items) process.stdout.write(`${JSON.stringify(row)}\n`);
+    return;
+  }
+  if (items.length === 0) process.stdout.write('No executions yet.\n');
+  for (const row of items) process.stdout.write(`${rowLine(row)}\n`);
+}
+
+function rowLine(row: ExecutionRow): string {
+  const took = row.stoppedAt === null ? '' : dim(duration(row.stoppedAt - row.startedAt));
+  const machine = row.stateMachineArn.split(':').at(-1) ?? '';
+  const started = new Date(row.startedAt).toISOString();
+  return `${mark(row.status)} ${bold(row.name)}  ${machine}  ${dim(started)} ${took}`;
+}
+
+function mark(status: ExecutionStatus): string {
+  const text = status.padEnd(9);
+  if (status === 'SUCCEEDED') return green(text);
+  if (status === 'RUNNING') return cyan(text);
+  return status === 'ABORTED' ? yellow(text) : red(text);
+}
+
+/** An execution by ARN, or by name when only one has it. */
+async function find(store: Store, id: string): Promise<ExecutionArn> {
+  if (id.startsWith('arn:')) {
+    if ((await store.row(id as ExecutionArn)) !== null) return id as ExecutionArn;
+    throw new Problem(`There is no execution ${id}.`, 'stepwell executions lists them.');
+  }
+  const matches: ExecutionArn[] = [];
+  let token: string | null = null;
+  do {
+    const page: Awaited<ReturnType<Store['list']>> = await store.list({}, 1000, token);
+    matches.push(...page.items.filter((row) => row.name === id).map((row) => row.arn));
+    token = page.next;
+  } while (token !== null);
+  const [only, second] = matches;
+  if (only === undefined) {
+    throw new Problem(`There is no execution named '${id}'.`, 'stepwell executions lists them.');
+  }
+  if (second !== undefined) {
+    throw new Problem(`Several machines have an execution '${id}'.`, `Name it by ARN: ${only}`);
+  }
+  return only;
+}
+
+async function stateOf(store: Store, arn: ExecutionArn): Promise<ExecutionState> {
+  const journal = await loadJournal(store, arn);
+  const state = journal === null ? null : fold(journal.facts);
+  if (state === null) throw new Problem(`The journal of ${arn} is empty.`);
+  return state;
+}
+
+function describe(state: ExecutionState, options: LookOptions): void {
+  const { identity, outcome } = state;
+  const shown = {
+    executionArn: identity.arn,
+    stateMachineArn: identity.stateMachineArn,
+    name: identity.name,
+    status: state.status,
+    startDate: new Date(state.startedAt).toISOString(),
+    stopDate: state.stoppedAt === null ? null : new Date(state.stoppedAt).toISOString(),
+    input: state.input,
+    ...(outcome === null ? {} : outcome.ok ? { output: outcome.output } : outcome.failure),
+    events: state.eventCount,
+  };
+  const indent = options.json ? 0 : 2;
+  process.stdout.write(`${JSON.stringify(shown, null, indent)}\n`);
+}
+
+async function history(store: Store, arn: ExecutionArn, options: LookOptions): Promise<void> {
+  const journal = await loadJournal(store, arn);
+  for (const event of projectHistory(journal?.facts ?? [])) {
+    const { details, timestamp, ...head } = event;
+    const at = new Date(timestamp).toISOString();
+    if (options.json) {
+      const line = { ...head, timestamp: at, ...(details ? { [details.name]: details.value } : {}) };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+      continue;
+    }
+    const value = details === null ? '' : shorten(JSON.stringify(details.value));
+    const id = String(event.id).padStart(4);
+    process.stdout.write(`${dim(at)} ${id} ${bold(event.type)} ${dim(value)}\n`);
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 160 ? `${text.slice(0, 157)}...` : text;
+}
+
+async function stop(
+  id: string,
+  options: LookOptions & { error?: string; cause?: string },
+): Promise<void> {
+  const parts = await assemble({
+    ...(options.store === undefined ? {} : { store: options.store }),
+    json: true,
+  });
+  try {
+    const arn = await find(parts.store, id);
+    const engine = await parts.openEngine([]);
+    const failure = { error: options.error ?? null, cause: options.cause ?? null };
+    const stopped = await engine.stop(arn, failure);
+    await engine.close();
+    if (stopped === null) {
+      process.stderr.write(`${id} is over already.\n`);
+      process.exitCode = EXIT.failed;
+    } else process.stdout.write(`${yellow('ABORTED')} ${id}\n`);
+  } finally {
+    await parts.close();
+  }
+}

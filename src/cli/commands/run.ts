@@ -1,0 +1,230 @@
+/**
+ * `stepwell run`: runs one machine to its end and shows it. The same command after a crash continues
+ * from the journal: the execution's name is derived from the machine and its input unless given.
+ */
+import type { Command } from 'commander';
+import type { Fact } from '../../core/fact.js';
+import type { ExecutionState } from '../../core/state.js';
+import type { ExecutionArn } from '../../lib/brand.js';
+import { sha256 } from '../../lib/digest.js';
+import { canonicalJson, type Json } from '../../lib/json.js';
+import type { Engine } from '../../runtime/face.js';
+import { revisionOf } from '../../runtime/machines.js';
+import type { Store } from '../../store/store.js';
+import { projectHistory } from '../../wire/history.js';
+import { assemble } from '../assemble.js';
+import { checkMachine, describeDiagnostic, type MachineFile, readInput, readMachine } from '../input.js';
+import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
+import { EXIT, Problem } from '../problem.js';
+import { firstLine, ProgressView } from '../progress.js';
+import { bold, dim, duration, green, red, yellow } from '../style.js';
+import { summarise } from '../summary.js';
+
+interface RunOptions {
+  readonly input?: string;
+  readonly store?: string;
+  readonly config?: string;
+  readonly name?: string;
+  readonly json?: boolean;
+  readonly strict?: boolean;
+  readonly express?: boolean;
+}
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .argument('<machine>', 'file with the ASL definition')
+    .description('run a state machine to its end; after a crash the same command continues it')
+    .option('--input <json>', "input: JSON, '@file' or '-' for standard input")
+    .option('--store <spec>', "where executions are kept: 'sqlite:PATH' or 'memory'")
+    .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
+    .option('--name <name>', 'name of the execution')
+    .option('--strict', 'refuse what AWS would refuse', false)
+    .option('--json', 'print one event a line and a result line', false)
+    .action(async (path: string, options: RunOptions) => {
+      process.exitCode = await run(path, options);
+    });
+}
+
+async function run(path: string, options: RunOptions): Promise<number> {
+  const machine = await readMachine(path);
+  const warnings = checkMachine(machine, { type: 'STANDARD', strict: options.strict ?? false });
+  const input = await readInput(options.input);
+  const json = options.json ?? false;
+  const view = json ? null : new ProgressView();
+  for (const warning of warnings) {
+    if (json) emit({ type: 'warning', ...warning });
+    else view?.line(`${yellow('warning')} ${describeDiagnostic(warning)}`);
+  }
+  const parts = await assemble({
+    ...(options.store === undefined ? {} : { store: options.store }),
+    ...(options.config === undefined ? {} : { config: options.config }),
+    json,
+    onProgress: (progress) => {
+      if (view === null) emit({ type: 'progress', ...progress });
+      else view.task(progress);
+    },
+  });
+  try {
+    const chosen = await chooseName(parts.store, machine, input, options.name);
+    const arn = executionArn(machine.name, chosen.name);
+    const engine = await parts.openEngine([arn]);
+    const stopWatching = engine.subscribe(arn, (_arn, facts) => {
+      if (view === null) emitEvents(facts);
+      else view.facts(facts);
+    });
+    const leave = leaveOnSignal(engine, view);
+    try {
+      const state = await drive(engine, machine, arn, chosen, input, view);
+      return await report(state, parts.store, json, parts.home);
+    } finally {
+      leave();
+      stopWatching();
+      await engine.close();
+    }
+  } finally {
+    await parts.close();
+  }
+}
+
+interface ChosenName {
+  readonly name: string;
+  readonly continues: boolean;
+}
+
+/**
+ * An open execution of the same machine and input is continued. A finished one is not repeated under
+ * its given name; without a name, the next free number is taken.
+ */
+async function chooseName(
+  store: Store,
+  machine: MachineFile,
+  input: Json,
+  given: string | undefined,
+): Promise<ChosenName> {
+  if (given !== undefined && !/^[A-Za-z0-9_-]{1,80}$/.test(given)) {
+    throw new Problem(
+      `--name '${given}' is not a valid execution name.`,
+      'Use 1 to 80 letters, digits, - and _.',
+    );
+  }
+  if (given !== undefined) {
+    const row = await store.row(executionArn(machine.name, given));
+    return { name: given, continues: row !== null };
+  }
+  const base = `run-${sha256(`${machine.text}\n${canonicalJson(input)}`).slice(0, 10)}`;
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    const row = await store.row(executionArn(machine.name, name));
+    if (row === null) return { name, continues: false };
+    if (row.status === 'RUNNING') return { name, continues: true };
+  }
+}
+
+async function drive(
+  engine: Engine,
+  machine: MachineFile,
+  arn: ExecutionArn,
+  chosen: ChosenName,
+  input: Json,
+  view: ProgressView | null,
+): Promise<ExecutionState> {
+  const started = await engine.start({
+    identity: {
+      arn,
+      name: chosen.name,
+      stateMachineArn: stateMachineArn(machine.name),
+      stateMachineName: machine.name,
+      stateMachineVersionArn: null,
+      stateMachineAliasArn: null,
+      mapRunArn: null,
+      roleArn: ROLE_ARN,
+      type: 'STANDARD',
+    },
+    revision: revisionOf(machine.text, 'STANDARD'),
+    input,
+    traceHeader: null,
+  });
+  if (started.is === 'exists') {
+    const { state } = started;
+    const over = state.status !== 'RUNNING';
+    const what = over ? 'finished earlier; this is its result' : 'continues from its journal';
+    view?.line(`${bold(chosen.name)} ${dim(what)}`);
+    if (over && canonicalJson(state.input) !== canonicalJson(input)) {
+      throw new Problem(
+        `The name '${chosen.name}' belongs to an execution with another input.`,
+        'Choose another --name.',
+      );
+    }
+  } else view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name}`)}`);
+  return engine.ended(arn);
+}
+
+/** The first signal stops cleanly: the journal keeps what was done. */
+function leaveOnSignal(engine: Engine, view: ProgressView | null): () => void {
+  const onSignal = (): void => {
+    view?.line(yellow('\nInterrupted. Run the same command again to continue.'));
+    engine.close().finally(() => process.exit(EXIT.interrupted));
+    setTimeout(() => process.exit(EXIT.interrupted), 8_000).unref();
+  };
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  return () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  };
+}
+
+async function report(
+  state: ExecutionState,
+  store: Store,
+  json: boolean,
+  home: string,
+): Promise<number> {
+  const { outcome, status } = state;
+  const exit = status === 'SUCCEEDED' ? EXIT.succeeded : EXIT.failed;
+  if (outcome === null) throw new Problem('The execution has no result.');
+  if (json) {
+    emit({
+      type: 'result',
+      status,
+      ...(outcome.ok
+        ? { output: outcome.output }
+        : { error: outcome.failure.error, cause: outcome.failure.cause }),
+      executionArn: state.identity.arn,
+    });
+    return exit;
+  }
+  const took = duration((state.stoppedAt ?? state.startedAt) - state.startedAt);
+  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+  print('');
+  if (outcome.ok) {
+    print(`${green(bold(status))} in ${took}`);
+    const summary = summarise(outcome.output, home);
+    print(summary ?? JSON.stringify(outcome.output, null, 2));
+  } else {
+    print(`${red(bold(status))} after ${took}`);
+    print(`  error  ${outcome.failure.error ?? '(none)'}`);
+    print(`  cause  ${firstLine(outcome.failure.cause ?? '(none)')}`);
+  }
+  print('');
+  print(dim(`history: stepwell history ${state.identity.name}   kept in ${store.description}`));
+  return exit;
+}
+
+/** Numbering continues over the lines of one run: events are projected from all facts so far. */
+const seen: Fact[] = [];
+
+function emitEvents(facts: readonly Fact[]): void {
+  const before = seen.length === 0 ? 0 : projectHistory(seen).length;
+  seen.push(...facts);
+  if (seen[0]?.type !== 'ExecutionStarted') return;
+  for (const event of projectHistory(seen).slice(before)) {
+    const { details, ...head } = event;
+    emit({ type: 'event', event: { ...head, ...(details ? { [details.name]: details.value } : {}) } });
+  }
+}
+
+function emit(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

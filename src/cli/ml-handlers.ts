@@ -1,0 +1,86 @@
+/** Wires the handlers of a model's life to the learning library, the registry and the endpoints. */
+import { join } from 'node:path';
+import type { Config } from '../handlers/config.js';
+import type { Handler } from '../handlers/handler.js';
+import { deployHandler } from '../handlers/ml/deploy.js';
+import { evaluateHandler } from '../handlers/ml/evaluate.js';
+import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
+import { ingestHandler } from '../handlers/ml/ingest.js';
+import { preprocessHandler } from '../handlers/ml/preprocess.js';
+import { registerHandler } from '../handlers/ml/register.js';
+import { validateHandler } from '../handlers/ml/validate.js';
+import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
+import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
+import { getOwn, isObject, type JsonObject } from '../lib/json.js';
+import type { S3Settings } from '../ml/data/source-s3.js';
+import { fineTune } from '../ml/fine-tune.js';
+import { openRegistry } from '../ml/registry/index.js';
+import { openWorkspaces } from '../ml/workspace.js';
+import { endpointsFolder, openEndpoints } from '../serving/index.js';
+
+export interface MlHandlers {
+  readonly handlers: readonly Handler[];
+  /** Ends background jobs. */
+  close(): Promise<void>;
+}
+
+export function createMlHandlers(options: {
+  readonly config: Config;
+  readonly home: string;
+  readonly secret: ReadSecret;
+}): MlHandlers {
+  const { config, home, secret } = options;
+  const registry = openRegistry({ folder: join(home, 'registry') });
+  const endpoints = openEndpoints(endpointsFolder(home));
+  const workspaces = openWorkspaces(join(home, 'workspaces'));
+  const training = { fineTune: fineTune as FineTune };
+  const deploy = { registry, endpoints };
+  const sagemaker = createSageMaker({
+    fineTune: training,
+    deploy,
+    workspaces,
+    records: openSageMakerRecords(home),
+    defaults: {
+      trainingDefaults: section(config.sagemaker, 'trainingDefaults'),
+      endpointDefaults: section(config.sagemaker, 'endpointDefaults'),
+    },
+    workFolder: join(home, 'jobs'),
+  });
+  return {
+    handlers: [
+      ingestHandler({ s3: s3Settings(config, secret) }),
+      validateHandler,
+      preprocessHandler,
+      fineTuneHandler(training),
+      evaluateHandler(),
+      registerHandler({ registry }),
+      deployHandler(deploy),
+      ...sagemaker.handlers,
+    ],
+    close: () => sagemaker.stop(),
+  };
+}
+
+function section(of: JsonObject, name: string): JsonObject {
+  const value = getOwn(of, name);
+  return isObject(value) ? value : {};
+}
+
+function s3Settings(config: Config, secret: ReadSecret): S3Settings {
+  const { s3 } = config;
+  if (s3 === null) return {};
+  const { accessKeyId, secretAccessKey } = s3;
+  return {
+    ...(s3.endpoint === null ? {} : { endpoint: s3.endpoint }),
+    ...(s3.region === null ? {} : { region: s3.region }),
+    forcePathStyle: s3.forcePathStyle,
+    ...(accessKeyId === null || secretAccessKey === null
+      ? {}
+      : {
+          credentials: async () => ({
+            accessKeyId: resolveSecret(accessKeyId, secret),
+            secretAccessKey: resolveSecret(secretAccessKey, secret),
+          }),
+        }),
+  };
+}

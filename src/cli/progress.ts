@@ -1,0 +1,94 @@
+/** What a person sees while a machine runs: states as they go, bars for long tasks, retries, time. */
+import type { Fact } from '../core/fact.js';
+import { ROOT_FRAME } from '../core/state.js';
+import type { TaskProgress } from '../runtime/dispatcher.js';
+import { bar, bold, cyan, dim, duration, green, red, yellow } from './style.js';
+
+/** Without a terminal a bar is printed as a line this often. */
+const QUIET_INTERVAL_MS = 5_000;
+const LIVE_INTERVAL_MS = 100;
+
+export class ProgressView {
+  private readonly entered = new Map<string, { readonly name: string; readonly at: number }>();
+  private readonly live = process.stderr.isTTY === true;
+  private barShown = false;
+  private lastBarAt = 0;
+  private lastBar = '';
+
+  /** Facts as they become durable. */
+  facts(facts: readonly Fact[]): void {
+    for (const fact of facts) this.fact(fact);
+  }
+
+  private fact(fact: Fact): void {
+    const indent = fact.frame === ROOT_FRAME ? '' : '   ';
+    switch (fact.type) {
+      case 'StateEntered':
+        this.entered.set(fact.frame, { name: fact.name, at: fact.at });
+        if (fact.kind === 'Task' || fact.kind === 'Wait') {
+          this.line(`${indent}${cyan('▸')} ${bold(fact.name)} ${dim(fact.kind)}`);
+        }
+        break;
+      case 'StateExited': {
+        const since = this.entered.get(fact.frame);
+        const took = since === undefined ? '' : dim(duration(fact.at - since.at));
+        const next = fact.kind === 'Choice' ? dim(` → ${fact.next}`) : '';
+        this.line(`${indent}${green('✓')} ${fact.name}${next} ${took}`);
+        break;
+      }
+      case 'WaitStarted':
+        this.line(`${indent}  ${dim(`waiting until ${new Date(fact.until).toISOString()}`)}`);
+        break;
+      case 'AttemptFailed':
+        this.failed(fact, indent);
+        break;
+      case 'FanOutStarted':
+        this.line(`${indent}${cyan('▸')} ${fact.width} ${fact.kind === 'Map' ? 'iterations' : 'branches'}`);
+        break;
+      default:
+    }
+  }
+
+  private failed(fact: Extract<Fact, { type: 'AttemptFailed' }>, indent: string): void {
+    const { failure, recovery } = fact;
+    const where = this.entered.get(fact.frame)?.name ?? 'a branch';
+    const what = `${failure.error ?? 'failed'}: ${firstLine(failure.cause ?? '')}`;
+    this.line(`${indent}${red('✗')} ${where} ${red(what)}`);
+    if (recovery.do === 'retry') {
+      const delay = duration(recovery.at - fact.at);
+      this.line(`${indent}  ${yellow(`retry ${recovery.attempt} in ${delay}`)}`);
+    }
+    if (recovery.do === 'catch') this.line(`${indent}  ${yellow('caught')}`);
+  }
+
+  task(progress: TaskProgress): void {
+    const { stateName, done, total, note } = progress;
+    const share = total > 0 ? `${Math.round((100 * done) / total)} %` : '';
+    const text = `  ${bar(done, total)} ${share.padStart(5)} ${stateName}${note ? ` · ${note}` : ''}`;
+    const now = Date.now();
+    const finished = done >= total;
+    const interval = this.live ? LIVE_INTERVAL_MS : QUIET_INTERVAL_MS;
+    if (text === this.lastBar || (!finished && now - this.lastBarAt < interval)) return;
+    this.lastBarAt = now;
+    this.lastBar = text;
+    if (!this.live) {
+      process.stderr.write(`${text}\n`);
+      return;
+    }
+    const width = process.stderr.columns ?? 100;
+    process.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
+    this.barShown = true;
+  }
+
+  line(text: string): void {
+    if (this.barShown) process.stderr.write('\r\u001b[K');
+    this.barShown = false;
+    process.stderr.write(`${text}\n`);
+  }
+}
+
+/** The first line of a cause, short enough for one line of a terminal. */
+export function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0] ?? '';
+  return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+}

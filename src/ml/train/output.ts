@@ -1,0 +1,66 @@
+/** The model folder that a run leaves: what transformers.js loads, its metrics and its card. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256 } from '../../lib/digest.js';
+import type { JsonObject } from '../../lib/json.js';
+import { type Family, POOLING_KEY } from '../encoder/config.js';
+import { exportModel } from '../encoder/export.js';
+import type { FloatTensors } from '../onnx/tensor.js';
+import type { BaseModel } from './base-model.js';
+import { writeDurably } from './checkpoint.js';
+import { modelCard } from './model-card.js';
+import type { RowFile } from './rows.js';
+import type { FineTuneResult } from './run.js';
+import type { Settings } from './settings.js';
+
+export interface ModelFolder {
+  readonly settings: Settings;
+  readonly base: BaseModel;
+  readonly parameters: FloatTensors;
+  readonly result: FineTuneResult;
+  readonly train: RowFile;
+  readonly validation: RowFile | null;
+}
+
+const ARCHITECTURES = {
+  bert: 'BertForSequenceClassification',
+  distilbert: 'DistilBertForSequenceClassification',
+  roberta: 'RobertaForSequenceClassification',
+} as const satisfies Record<Family, string>;
+
+const TOKENIZER_FILES = ['tokenizer.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+
+export function writeModelFolder(model: ModelFolder): void {
+  const { settings, base, result } = model;
+  const folder = settings.outputDir;
+  mkdirSync(join(folder, 'onnx'), { recursive: true });
+  const onnx = exportModel(base.config, model.parameters, 'classifier');
+  writeDurably(join(folder, 'onnx', 'model.onnx'), onnx);
+  for (const file of TOKENIZER_FILES) {
+    const source = join(base.folder, file);
+    if (existsSync(source)) copyFileSync(source, join(folder, file));
+  }
+  const json = (file: string, value: unknown): void =>
+    writeDurably(join(folder, file), `${JSON.stringify(value, null, 2)}\n`);
+  json('tokenizer_config.json', tokenizerConfig(base));
+  json('config.json', classifierConfig(base, settings));
+  json('training_metrics.json', { ...result, onnxSha256: sha256(onnx), settings });
+  writeDurably(join(folder, 'README.md'), modelCard(model));
+}
+
+/** The tokenizer cuts where training cut. */
+function tokenizerConfig(base: BaseModel): unknown {
+  const text = readFileSync(join(base.folder, 'tokenizer_config.json'), 'utf8');
+  return { ...(JSON.parse(text) as JsonObject), model_max_length: base.maxLength };
+}
+
+function classifierConfig(base: BaseModel, { labels }: Settings): unknown {
+  return {
+    ...base.configJson,
+    architectures: [ARCHITECTURES[base.config.family]],
+    problem_type: 'single_label_classification',
+    id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
+    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+    [POOLING_KEY]: base.config.pooling,
+  };
+}
