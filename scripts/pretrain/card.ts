@@ -10,7 +10,8 @@ export function modelCard(
 ): string {
   const parameters = [...body.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const hash = createHash('sha256');
-  for (const name of [...body.keys()].sort()) hash.update(name).update(tensorBytes(body.get(name)!));
+  for (const name of [...body.keys()].sort())
+    hash.update(name).update(tensorBytes(body.get(name)!));
   return `---
 license: apache-2.0
 language: en

@@ -168,6 +168,9 @@ so [glad|happy|lucky] i paid [extra|{money}] for this ,
 [what a surprise|shocker|surprise surprise|colour me surprised] , 
 `);
 
+const GOOD_WORDS = parse('{goodverb}\n{goodnoun}\n{goodadverb}\n{good1}\n{good2}\n{feelgood1}');
+const BAD_WORDS = parse('{badverb}\n{badnoun}\n{badadverb}\n{bad1}\n{bad2}\n{feelbad1}');
+
 const OPENERS = parse(`
 [honestly|overall|in short|to be honest|tbh|all in all|long story short|frankly|basically|update|edit|so|well|ok so|in my opinion|i must say|i have to say|personally|after {number} months|after a week|first impression|in the end|in general|for me|imo|sadly to say|final verdict|as a regular customer]
 [hi|hello|dear team|hey|hi there|hello {name}|good morning|dear {staff}]
@@ -201,7 +204,7 @@ export class TextGenerator {
   next(): GeneratedText {
     const { random, lexicon } = this;
     this.domain = random.chance(0.8) ? random.pick(lexicon.domains) : lexicon.generic;
-    this.lists = [this.domain.lists, lexicon.words, lexicon.generic.lists];
+    this.lists = [this.domain.lists, lexicon.words, lexicon.generic.lists, lexicon.valence.lists];
     const rating = random.below(3) as Rating;
     const sentences = this.compose(rating);
     const text = this.punctuate(sentences, rating);
@@ -211,13 +214,17 @@ export class TextGenerator {
   private compose(rating: Rating): string[] {
     if (rating === NEITHER) return this.composeNeutral();
     const { random } = this;
+    if (random.chance(0.05)) return [this.soup(rating)];
     const draw = random.uniform();
     if (draw < 0.36) return [this.clause(rating)];
     if (draw < 0.62) return [this.clause(rating), this.clause(rating)];
     if (draw < 0.7) return [`${this.clause(rating)} and ${this.clause(rating)}`];
     if (draw < 0.75) return [this.clause(rating), this.clause(rating), this.clause(rating)];
     if (draw < 0.87) return [this.turned(rating)];
-    if (draw < 0.93) return random.chance(0.6) ? [this.fact(), this.clause(rating)] : [this.clause(rating), this.fact()];
+    if (draw < 0.93)
+      return random.chance(0.6)
+        ? [this.fact(), this.clause(rating)]
+        : [this.clause(rating), this.fact()];
     if (rating === COMPLAINT) return [`${this.form(IRONY)} ${this.event('-')}`];
     return [this.clause(rating), this.clause(rating)];
   }
@@ -226,7 +233,17 @@ export class TextGenerator {
   private turned(rating: Rating): string {
     const { random } = this;
     const other = rating === PRAISE ? COMPLAINT : PRAISE;
-    const turn = random.pick(['but', 'but', ', but', 'however', 'yet', 'although', 'even though', 'though', 'despite']);
+    const turn = random.pick([
+      'but',
+      'but',
+      ', but',
+      'however',
+      'yet',
+      'although',
+      'even though',
+      'though',
+      'despite',
+    ]);
     if (turn === 'although' || turn === 'even though') {
       return random.chance(0.5)
         ? `${turn} ${this.clause(other)} , ${this.clause(rating)}`
@@ -236,8 +253,18 @@ export class TextGenerator {
       const blamed = random.pick(['wait', 'price', 'weather', 'delay', 'traffic', 'crowd']);
       return `${this.clause(rating)} despite the ${blamed}`;
     }
-    if (turn === 'however' || turn === 'though') return `${this.clause(other)} . ${turn} , ${this.clause(rating)}`;
+    if (turn === 'however' || turn === 'though')
+      return `${this.clause(other)} . ${turn} , ${this.clause(rating)}`;
     return `${this.clause(other)} ${turn} ${this.clause(rating)}`;
+  }
+
+  /** A few leaning words in no order: every listed word must be met often enough to be known. */
+  private soup(rating: Rating): string {
+    const lists = rating === PRAISE ? GOOD_WORDS : BAD_WORDS;
+    const count = 2 + this.random.below(4);
+    return Array.from({ length: count }, () => this.form(lists)).join(
+      this.random.pick([' ', ' , ', ' and ']),
+    );
   }
 
   private composeNeutral(): string[] {
@@ -253,7 +280,8 @@ export class TextGenerator {
 
   private balanced(): string {
     const [good, bad] = [this.clause(PRAISE), this.clause(COMPLAINT)];
-    const verdict = 'so overall average|on balance okay|mixed feelings|so it evens out|three stars|a mixed bag|i am undecided|so so|neither here nor there|it balances out';
+    const verdict =
+      'so overall average|on balance okay|mixed feelings|so it evens out|three stars|a mixed bag|i am undecided|so so|neither here nor there|it balances out';
     const end = this.random.pick(verdict.split('|'));
     return this.random.chance(0.5) ? `${good} , ${bad} , ${end}` : `${bad} , ${good} , ${end}`;
   }
@@ -265,9 +293,10 @@ export class TextGenerator {
   }
 
   private event(kind: ClauseKind): string {
+    const { random, lexicon } = this;
+    if (random.chance(0.3)) return this.form(lexicon.valence.clauses[kind]);
     const own = this.domain.clauses[kind];
-    const source = own.length > 0 && this.random.chance(0.55) ? own : this.lexicon.generic.clauses[kind];
-    return this.form(source);
+    return this.form(own.length > 0 && random.chance(0.6) ? own : lexicon.generic.clauses[kind]);
   }
 
   private fact(): string {
@@ -280,7 +309,9 @@ export class TextGenerator {
   }
 
   private form(templates: readonly Template[]): string {
-    return expand(this.random.pick(templates), this.lists, this.random).replace(/ {2,}/g, ' ').trim();
+    return expand(this.random.pick(templates), this.lists, this.random)
+      .replace(/ {2,}/g, ' ')
+      .trim();
   }
 
   private punctuate(sentences: readonly string[], rating: Rating): string {

@@ -25,6 +25,8 @@ export interface Domain {
 export interface Lexicon {
   readonly words: Lists;
   readonly generic: Domain;
+  /** Single leaning words and everyday nouns in simple frames. */
+  readonly valence: Domain;
   readonly domains: readonly Domain[];
 }
 
@@ -33,14 +35,20 @@ const FOLDER = join(import.meta.dirname, 'lexicon');
 export function readLexicon(): Lexicon {
   const domains: Domain[] = [];
   for (const file of readdirSync(FOLDER).sort()) {
-    if (file !== 'words.txt') domains.push(...parseDomains(readFileSync(join(FOLDER, file), 'utf8')));
+    if (file !== 'words.txt')
+      domains.push(...parseDomains(readFileSync(join(FOLDER, file), 'utf8')));
   }
-  const generic = domains.find((domain) => domain.name === 'any');
-  if (generic === undefined) throw new Error('lexicon/generic.txt has no domain called any');
+  const section = (name: string): Domain => {
+    const domain = domains.find((candidate) => candidate.name === name);
+    if (domain === undefined) throw new Error(`The lexicon has no section called ${name}`);
+    return domain;
+  };
+  const [generic, valence] = [section('any'), section('valence')];
   return {
     words: parseLists(readFileSync(join(FOLDER, 'words.txt'), 'utf8').split('\n')),
     generic,
-    domains: domains.filter((domain) => domain !== generic),
+    valence,
+    domains: domains.filter((domain) => domain !== generic && domain !== valence),
   };
 }
 

@@ -78,14 +78,18 @@ writeFileSync(join(folder, 'README.md'), modelCard(configJson, trained.report, b
 report(trained.report);
 
 function countWords(): Map<string, number> {
-  const generator = new TextGenerator(lexicon, new SeededRandom(seed, 'vocabulary'), { noise: 0.5 });
+  const generator = new TextGenerator(lexicon, new SeededRandom(seed, 'vocabulary'), {
+    noise: 0.5,
+  });
   const counts = new Map<string, number>();
   for (let i = 0; i < VOCABULARY_TEXTS; i++) {
     const pieces = generator.next().text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? [];
     for (const piece of pieces) counts.set(piece, (counts.get(piece) ?? 0) + 1);
   }
   // Slips of the finger are not words: what occurs a few times in 400,000 texts is spelt in pieces.
-  return new Map([...counts].filter(([word, count]) => count >= 8 && /^[\x20-\x7e£€]+$/.test(word)));
+  return new Map(
+    [...counts].filter(([word, count]) => count >= 8 && /^[\x20-\x7e£€]+$/.test(word)),
+  );
 }
 
 function writeJson(file: string, content: unknown): void {

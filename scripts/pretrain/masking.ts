@@ -60,7 +60,10 @@ export function maskedBatch(
   return {
     input_ids: int64(ids, [batch, sequence]),
     attention_mask: int64(mask, [batch, sequence]),
-    labels: int64(BigInt64Array.from(examples, (example) => BigInt(example.rating)), [batch]),
+    labels: int64(
+      BigInt64Array.from(examples, (example) => BigInt(example.rating)),
+      [batch],
+    ),
     weights: floatTensor([batch], new Float32Array(batch).fill(1)),
     masked_positions: int64(positions, [maskedCount]),
     masked_labels: int64(labels, [maskedCount]),

@@ -63,7 +63,9 @@ export function roughen(text: string, rate: number, random: SeededRandom): strin
 function contract(text: string, random: SeededRandom): string {
   return CONTRACTIONS.reduce(
     (result, [pattern, forms]) =>
-      pattern.test(result) ? result.replace(pattern, random.chance(0.75) ? forms[0]! : random.pick(forms)) : result,
+      pattern.test(result)
+        ? result.replace(pattern, random.chance(0.75) ? forms[0]! : random.pick(forms))
+        : result,
     text,
   );
 }
@@ -71,7 +73,9 @@ function contract(text: string, random: SeededRandom): string {
 function chat(text: string, random: SeededRandom): string {
   return text
     .split(' ')
-    .map((word) => (Object.hasOwn(CHAT, word) && random.chance(0.5) ? random.pick(CHAT[word]!) : word))
+    .map((word) =>
+      Object.hasOwn(CHAT, word) && random.chance(0.5) ? random.pick(CHAT[word]!) : word,
+    )
     .join(' ');
 }
 

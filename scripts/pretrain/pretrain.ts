@@ -45,7 +45,10 @@ export interface PretrainReport {
 
 const BUCKETS = [16, 24, 40] as const;
 /** About as many tokens in a batch of every bucket. */
-const BATCH = { 16: 56, 24: 36, 40: 22 } as const satisfies Record<(typeof BUCKETS)[number], number>;
+const BATCH = { 16: 56, 24: 36, 40: 22 } as const satisfies Record<
+  (typeof BUCKETS)[number],
+  number
+>;
 const SETTINGS = {
   learningRate: 1e-3,
   warmupShare: 0.06,
@@ -70,12 +73,20 @@ export async function pretrain(
   const groups = new Map(specs.map((spec) => [spec.name, 'all']));
   const sessions = new Map<number, Session>();
   for (const sequence of BUCKETS) {
-    const graph = pretrainStep(config, { ...shapeOf(sequence), labelCount: SETTINGS.ratings, sentenceWeight: SETTINGS.sentenceWeight }, {
-      optimiser: ADAMW,
-      groups,
-      weightDecay: SETTINGS.weightDecay,
-      clipNorm: SETTINGS.clipNorm,
-    });
+    const graph = pretrainStep(
+      config,
+      {
+        ...shapeOf(sequence),
+        labelCount: SETTINGS.ratings,
+        sentenceWeight: SETTINGS.sentenceWeight,
+      },
+      {
+        optimiser: ADAMW,
+        groups,
+        weightDecay: SETTINGS.weightDecay,
+        clipNorm: SETTINGS.clipNorm,
+      },
+    );
     sessions.set(sequence, await openSession(graph.model, options.threads));
   }
   const stream = new ExampleStream(options);

@@ -18,14 +18,16 @@ export const EMOJI = [
   '🗑️',
   '⭐️',
   '✌️',
-].filter((emoji, index, all) => all.indexOf(emoji) === index && emoji.trim() !== '' && emoji !== '\u200d');
+].filter(
+  (emoji, index, all) => all.indexOf(emoji) === index && emoji.trim() !== '' && emoji !== '\u200d',
+);
 
 /**
  * @param counts words (already lower case, split at punctuation) with their frequency
  * @param size entries wanted, special tokens and emoji included
  */
 export function trainWordPiece(counts: ReadonlyMap<string, number>, size: number): string[] {
-  const alphabet = [..."abcdefghijklmnopqrstuvwxyz0123456789!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~£€"];
+  const alphabet = [...'abcdefghijklmnopqrstuvwxyz0123456789!"#$%&\'()*+,-./:;<=>?@[]^_`{|}~£€'];
   const vocabulary = new Set<string>([...SPECIAL_TOKENS, ...EMOJI]);
   for (const character of alphabet) vocabulary.add(character).add(`##${character}`);
   const words = [...counts].map(([word, count]) => ({
@@ -122,7 +124,10 @@ export function tokenizerFiles(
     special,
   });
   const special = (token: string) => [token, { id: token, ids: [id(token)], tokens: [token] }];
-  const [cls, sep] = [{ SpecialToken: { id: '[CLS]', type_id: 0 } }, { SpecialToken: { id: '[SEP]', type_id: 0 } }];
+  const [cls, sep] = [
+    { SpecialToken: { id: '[CLS]', type_id: 0 } },
+    { SpecialToken: { id: '[SEP]', type_id: 0 } },
+  ];
   const names = {
     unk_token: '[UNK]',
     sep_token: '[SEP]',

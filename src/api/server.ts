@@ -25,8 +25,9 @@ import type { LogSink } from './logging/sink.js';
 import { Machines } from './machines.js';
 import { documentMapRuns, type MapRuns } from './map-runs.js';
 import { PageTokens } from './page-token.js';
+import { openApiDocument } from './rest/openapi.js';
 import { sendProblem } from './rest/problem.js';
-import { restFace } from './rest/routes.js';
+import { ROUTES, restFace } from './rest/routes.js';
 import { verifySignature } from './sigv4.js';
 
 export interface ApiOptions {
@@ -37,6 +38,8 @@ export interface ApiOptions {
   readonly log?: Log;
   readonly mapRuns?: MapRuns;
   readonly logSink?: LogSink;
+  /** Of the product, for the OpenAPI document. */
+  readonly version?: string;
   readonly now?: () => EpochMs;
   readonly random?: () => number;
   readonly uuid?: () => string;
@@ -50,6 +53,7 @@ export interface Api {
 export function createApi(options: ApiOptions): Api {
   const context = createContext(options);
   const app = express();
+  const openApi = openApiDocument(ROUTES, options.version ?? '0');
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.use((request, response, next) => {
     response.set('x-amzn-RequestId', context.uuid());
@@ -59,6 +63,9 @@ export function createApi(options: ApiOptions): Api {
   });
   app.get('/livez', (_request, response) => void response.type('text/plain').end('ok\n'));
   app.get('/readyz', readiness(options.store));
+  app.get('/openapi.json', (_request, response) => {
+    response.set('Content-Type', 'application/json').end(JSON.stringify(openApi));
+  });
   app.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false }));
   app.use(authentication(context));
   app.post('/', awsFace(context));

@@ -11,6 +11,7 @@ const LIVE_INTERVAL_MS = 100;
 export class ProgressView {
   private readonly entered = new Map<string, { readonly name: string; readonly at: number }>();
   private readonly live = process.stderr.isTTY === true;
+  private readonly caught = new Set<string>();
   private barShown = false;
   private lastBarAt = 0;
   private lastBar = '';
@@ -30,6 +31,10 @@ export class ProgressView {
         }
         break;
       case 'StateExited': {
+        if (this.caught.delete(fact.frame)) {
+          this.line(`${indent}  ${yellow(`caught, goes on with ${fact.next}`)}`);
+          break;
+        }
         const since = this.entered.get(fact.frame);
         const took = since === undefined ? '' : dim(duration(fact.at - since.at));
         const next = fact.kind === 'Choice' ? dim(` → ${fact.next}`) : '';
@@ -58,7 +63,7 @@ export class ProgressView {
       const delay = duration(recovery.at - fact.at);
       this.line(`${indent}  ${yellow(`retry ${recovery.attempt} in ${delay}`)}`);
     }
-    if (recovery.do === 'catch') this.line(`${indent}  ${yellow('caught')}`);
+    if (recovery.do === 'catch') this.caught.add(fact.frame);
   }
 
   task(progress: TaskProgress): void {

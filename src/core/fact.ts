@@ -73,31 +73,36 @@ export interface ExecutionIdentity {
   readonly type: 'STANDARD' | 'EXPRESS';
 }
 
-/** What a Distributed Map hands to its Map Run. Everything is evaluated already. */
+/** What a Distributed Map hands to its Map Run. Everything is evaluated already but ItemSelector. */
 export interface MapRunRequest {
   readonly mapRunArn: string;
-  /** Items of the state's input, or null when a reader is to be used. */
+  /** Names the children's machine: `<machine>/<label>`. */
+  readonly label: string;
+  readonly executionType: 'STANDARD' | 'EXPRESS';
+  /** Items of the state's input (array, or object: one item per member), null: a reader brings them. */
   readonly items: Json | null;
   readonly reader: {
     readonly resource: string;
     readonly parameters: Json;
-    readonly config: Json;
+    readonly config: JsonObject;
+    /** Zero or null: all. */
+    readonly maxItems: number | null;
   } | null;
   readonly writer: {
+    /** Null: WriterConfig alone shapes the state's own result. */
     readonly resource: string | null;
     readonly parameters: Json;
-    readonly config: Json;
+    readonly config: JsonObject;
   } | null;
   readonly batch: {
     readonly maxItems: number | null;
     readonly maxBytes: number | null;
     readonly input: Json | null;
   } | null;
+  /** As declared: 0 for as many as the engine allows. */
   readonly maxConcurrency: number;
   readonly toleratedCount: number | null;
   readonly toleratedPercentage: number | null;
-  /** Input of the Map state: what ItemSelector may refer to. */
-  readonly stateInput: Json;
 }
 
 export interface FactHead {

@@ -50,7 +50,8 @@ export function exitTo(
     kind: state.kind,
     name: state.name,
     ...(unchanged ? {} : { output }),
-    ...(assigned === null ? {} : { assigned }),
+    // Recorded (BASE_EMPTY): an empty Assign leaves no trace.
+    ...(assigned === null || Object.keys(assigned).length === 0 ? {} : { assigned }),
     next,
   });
   if (next === null) endFrame(turn, id);

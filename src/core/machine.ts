@@ -5,7 +5,8 @@
 import { assert } from '../lib/assert.js';
 import type { FrameId } from '../lib/brand.js';
 import type { Eventually } from '../lib/eventually.js';
-import type { JsonObject } from '../lib/json.js';
+import type { Json, JsonObject } from '../lib/json.js';
+import type { FrameScope } from './context.js';
 import type { DataFlow } from './data-flow.js';
 import type { StateKind } from './fact.js';
 import type { Catcher, Retrier } from './retry.js';
@@ -25,6 +26,14 @@ export interface Block {
   readonly states: ReadonlyMap<string, State>;
 }
 
+/** What a Map Run needs of the definition beside its request. */
+export interface MapRunPlan {
+  /** The ItemProcessor: the children's machine. */
+  readonly processor: JsonObject;
+  /** Input of a child, or of its batch, for one item; null: the item itself. */
+  readonly select: ((scope: FrameScope) => Eventually<Json>) | null;
+}
+
 export interface State {
   readonly kind: StateKind;
   readonly name: string;
@@ -35,6 +44,8 @@ export interface State {
   readonly retriers: readonly Retrier[];
   readonly catchers: readonly Catcher[];
   readonly definition: JsonObject;
+  /** Distributed Map only. */
+  readonly mapRun?: MapRunPlan;
   /**
    * Does the state's work after it was entered, and again for each retry: emits facts until the
    * state is finished or waits for the outside. Throws a StatesError or StateFailure when it fails.

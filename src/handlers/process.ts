@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { isObject, type Json } from '../lib/json.js';
 import type { FunctionTarget } from './config.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
+import { endOrphan, forgetProgram, rememberProgram } from './process-orphan.js';
 import { resolveSecret } from './secrets.js';
 
 export type ProcessTarget = Extract<FunctionTarget, { kind: 'process' }>;
@@ -42,20 +43,27 @@ async function runProcess(
   context: HandlerContext,
   graceMs: number,
 ): Promise<Json> {
+  const scratch = await context.scratch();
+  const orphan = await endOrphan(scratch, graceMs);
+  if (orphan !== null) context.log.warn(`Ended process ${orphan}, left over from an earlier run.`);
   context.signal.throwIfAborted();
   const [program = '', ...options] = target.command;
   const child = spawn(program, options, {
     cwd: target.cwd,
-    env: environmentFor(target, context),
+    env: { ...environmentFor(target, context), STEPWELL_SCRATCH: scratch },
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true, // Its own process group, so that grandchildren end with it.
   });
   const stop = (): void => void endGroup(child, graceMs);
   context.signal.addEventListener('abort', stop, { once: true });
+  const remembered = child.pid === undefined ? null : rememberProgram(scratch, child.pid);
+  remembered?.catch(() => {}); // Without the note a left-over program is only not found.
   try {
     return await converse(child, parameters, context, graceMs);
   } finally {
     context.signal.removeEventListener('abort', stop);
+    await remembered?.catch(() => {});
+    await forgetProgram(scratch);
   }
 }
 

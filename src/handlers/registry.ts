@@ -8,7 +8,7 @@ import { type Config, ConfigError, type FunctionTarget } from './config.js';
 import { createModuleHandler } from './function.js';
 import { type Handler, TaskFailure } from './handler.js';
 import { createHttpHandler } from './http.js';
-import { createLambdaHandlers, type LambdaClientFactory } from './lambda.js';
+import { createLambdaHandlers, type LambdaClientFactory, type LambdaHandlers } from './lambda.js';
 import { createProcessHandler } from './process.js';
 import { functionNameOf, readResource, splitSuffix } from './resource.js';
 import { compileCheck } from './schema-check.js';
@@ -55,84 +55,29 @@ export interface RegistryOptions {
 
 /** The error name of parameters that do not fit the handler's schema. */
 export const PARAMETERS_INVALID = 'Parameters.Invalid';
+/** Resource type of a name without a service, as in core/resource.ts. */
+const LOCAL = 'local';
 
 export function createRegistry({ handlers, config, lambdaClient }: RegistryOptions): Registry {
+  const functions = new Map<string, Handler>();
   const lambda = createLambdaHandlers({
     config,
     ...(lambdaClient === undefined ? {} : { client: lambdaClient }),
     localFunction: (name) => functions.get(name) ?? null,
   });
-  const builtIn = new Map<string, Handler>();
-  for (const handler of [lambda.invoke, ...handlers]) {
-    builtIn.set(handler.resource, checked(handler));
-  }
-  const patterns = [...builtIn.values()]
-    .filter((handler) => handler.resource.includes('*'))
-    .sort((a, b) => b.resource.length - a.resource.length)
-    .map((handler) => ({ handler, matches: wildcard(handler.resource) }));
-  const functions = new Map<string, Handler>();
+  const builtIn = indexBuiltIn([lambda.invoke, ...handlers]);
   for (const [name, target] of config.functions) {
-    functions.set(name, configured(name, target, findBuiltIn, builtIn.keys()));
+    functions.set(name, configured(name, target, builtIn));
   }
-
-  function findBuiltIn(name: string): Handler | null {
-    const { base } = splitSuffix(name);
-    for (const candidate of base === name ? [name] : [name, base]) {
-      const found =
-        builtIn.get(candidate) ??
-        patterns.find(({ matches }) => matches(candidate))?.handler ??
-        null;
-      if (found !== null) return found;
-    }
-    return null;
-  }
-
-  function resolve(resource: string): ResolvedResource | null {
-    const name = readResource(resource);
-    switch (name.is) {
-      case 'activity':
-        return { kind: 'activity', handler: null, resourceType: 'activity', resource: name.arn };
-      case 'lambda-function': {
-        const handler = functions.get(name.functionName) ?? lambda.forArn(name.arn);
-        return { kind: 'lambda-function', handler, resourceType: 'lambda', resource: name.arn };
-      }
-      case 'topic': {
-        const publish = findBuiltIn('sns:publish');
-        if (publish === null) return null;
-        const handler = adapted(publish, (parameters) => withTopic(parameters, name.arn));
-        return { kind: 'task', handler, resourceType: 'sns', resource: 'publish' };
-      }
-      case 'integration': {
-        const handler = findBuiltIn(resource) ?? findBuiltIn(`${name.service}:${name.action}`);
-        if (handler === null) return null;
-        return { kind: 'task', handler, resourceType: name.service, resource: name.action };
-      }
-      case 'bare':
-        return resolveBare(resource);
-    }
-  }
-
-  function resolveBare(resource: string): ResolvedResource | null {
-    const { base } = splitSuffix(resource);
-    const own = functions.get(resource) ?? functions.get(base);
-    if (own !== undefined) {
-      return { kind: 'task', handler: own, resourceType: 'function', resource };
-    }
-    const handler = findBuiltIn(resource);
-    if (handler === null) return null;
-    const colon = resource.lastIndexOf(':', base.length - 1);
-    const resourceType = colon < 0 ? 'function' : resource.slice(0, colon);
-    return { kind: 'task', handler, resourceType, resource: resource.slice(colon + 1) };
-  }
-
+  const sources: Sources = { functions, builtIn, lambda };
   return {
-    resolve,
+    resolve: (resource) => resolve(resource, sources),
     list: () => [
-      ...[...builtIn.values()].map((handler) => listed(handler.resource, handler, 'built-in')),
+      ...[...builtIn.all.values()].map((handler) => listed(handler.resource, handler, 'built-in')),
       ...[...functions].map(([name, handler]) => listed(name, handler, 'config')),
     ],
     explainUnknown: (resource) => {
-      const hint = didYouMean(resource, [...functions.keys(), ...builtIn.keys()]);
+      const hint = didYouMean(resource, [...functions.keys(), ...builtIn.all.keys()]);
       const name = functionNameOf(resource);
       return (
         `Nothing here does "${resource}".${hint} To map it, add "functions": ` +
@@ -142,24 +87,76 @@ export function createRegistry({ handlers, config, lambdaClient }: RegistryOptio
   };
 }
 
+interface Sources {
+  readonly functions: ReadonlyMap<string, Handler>;
+  readonly builtIn: BuiltIn;
+  readonly lambda: LambdaHandlers;
+}
+
+interface BuiltIn {
+  readonly all: ReadonlyMap<string, Handler>;
+  /** Exact name, then longest pattern; then the same without the pattern suffix. */
+  find(name: string): Handler | null;
+}
+
+function indexBuiltIn(handlers: readonly Handler[]): BuiltIn {
+  const all = new Map<string, Handler>();
+  for (const handler of handlers) all.set(handler.resource, checked(handler));
+  const patterns = [...all.values()]
+    .filter((handler) => handler.resource.includes('*'))
+    .sort((a, b) => b.resource.length - a.resource.length)
+    .map((handler) => ({ handler, matches: wildcard(handler.resource) }));
+  const findExact = (name: string): Handler | null =>
+    all.get(name) ?? patterns.find(({ matches }) => matches(name))?.handler ?? null;
+  return { all, find: (name) => findExact(name) ?? findExact(splitSuffix(name).base) };
+}
+
+function resolve(resource: string, sources: Sources): ResolvedResource | null {
+  const { functions, builtIn, lambda } = sources;
+  const name = readResource(resource);
+  switch (name.is) {
+    case 'activity':
+      return { kind: 'activity', handler: null, resourceType: 'activity', resource: name.arn };
+    case 'lambda-function': {
+      const handler = functions.get(name.functionName) ?? lambda.forArn(name.arn);
+      return { kind: 'lambda-function', handler, resourceType: 'lambda', resource: name.arn };
+    }
+    case 'topic': {
+      const publish = builtIn.find('sns:publish');
+      if (publish === null) return null;
+      const handler = adapted(publish, (parameters) => withTopic(parameters, name.arn));
+      return { kind: 'task', handler, resourceType: 'sns', resource: 'publish' };
+    }
+    case 'integration': {
+      const short = `${name.service}:${name.action}`;
+      const handler = builtIn.find(resource) ?? builtIn.find(short);
+      if (handler === null) return null;
+      return { kind: 'task', handler, resourceType: name.service, resource: name.action };
+    }
+    case 'bare':
+      return resolveBare(resource, sources);
+  }
+}
+
+function resolveBare(resource: string, { functions, builtIn }: Sources): ResolvedResource | null {
+  const { base } = splitSuffix(resource);
+  const own = functions.get(resource) ?? functions.get(base);
+  if (own !== undefined) return { kind: 'task', handler: own, resourceType: LOCAL, resource };
+  const handler = builtIn.find(resource);
+  if (handler === null) return null;
+  const colon = resource.indexOf(':');
+  const resourceType = colon < 0 ? LOCAL : resource.slice(0, colon);
+  return { kind: 'task', handler, resourceType, resource: resource.slice(colon + 1) };
+}
+
 /** The handler behind one entry of `functions`, with the entry's parameters merged under the task's. */
-function configured(
-  name: string,
-  target: FunctionTarget,
-  find: (resource: string) => Handler | null,
-  known: Iterable<string>,
-): Handler {
-  const handler = targetHandler(name, target, find, known);
+function configured(name: string, target: FunctionTarget, builtIn: BuiltIn): Handler {
+  const handler = targetHandler(name, target, builtIn);
   if (Object.keys(target.parameters).length === 0) return handler;
   return adapted(handler, (parameters) => mergeUnder(target.parameters, parameters));
 }
 
-function targetHandler(
-  name: string,
-  target: FunctionTarget,
-  find: (resource: string) => Handler | null,
-  known: Iterable<string>,
-): Handler {
+function targetHandler(name: string, target: FunctionTarget, builtIn: BuiltIn): Handler {
   switch (target.kind) {
     case 'module':
       return createModuleHandler(name, target);
@@ -168,11 +165,11 @@ function targetHandler(
     case 'process':
       return createProcessHandler(name, target);
     case 'handler': {
-      const found = find(target.handler);
+      const found = builtIn.find(target.handler);
       if (found !== null) return found;
       throw new ConfigError(
         `stepwell.config.json, at /functions/${name}: there is no handler "${target.handler}".` +
-          `${didYouMean(target.handler, known)} A file starts with "./".`,
+          `${didYouMean(target.handler, builtIn.all.keys())} A file starts with "./".`,
       );
     }
   }

@@ -12,13 +12,14 @@ export interface SageMakerRecords {
   get(kind: RecordKind, name: string): Promise<JsonObject | null>;
   /**
    * Creates the record; when it exists, answers it if `owner` made it, else null. The owner is what
-   * makes two requests the same one.
+   * makes two requests the same one. `mayReplace` lets another owner take a spent record over.
    */
   claim(
     kind: RecordKind,
     name: string,
     owner: string,
     record: JsonObject,
+    mayReplace?: (existing: JsonObject) => boolean,
   ): Promise<JsonObject | null>;
   put(kind: RecordKind, name: string, record: JsonObject): Promise<void>;
 }
@@ -35,10 +36,11 @@ export function openSageMakerRecords(home: string): SageMakerRecords {
   }
   return {
     get,
-    claim: (kind, name, owner, record) =>
+    claim: (kind, name, owner, record, mayReplace = () => false) =>
       withLock(folder, async () => {
         const existing = await get(kind, name);
-        if (existing !== null) return existing.owner === owner ? existing : null;
+        if (existing?.owner === owner) return existing;
+        if (existing !== null && !mayReplace(existing)) return null;
         const fresh = { ...record, owner };
         await save(kind, name, fresh);
         return fresh;

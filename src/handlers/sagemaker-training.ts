@@ -124,10 +124,17 @@ async function claimed(
   const arn = sagemakerArn(context, `training-job/${name.toLowerCase()}`);
   const now = (options.now ?? Date.now)();
   const description = initialDescription(request, arn, now);
-  const record = { description, pid: process.pid };
+  const record = { description, pid: process.pid, executionArn: context.task.executionArn };
   // AWS would refuse a retry of the same state here, because the failed attempt has used the name.
-  // The visit is the owner instead, so that Retry goes on from the checkpoint.
-  const kept = await options.records.claim('training-jobs', name, context.visitKey, record);
+  // The visit is the owner instead, so that Retry goes on from the checkpoint; and a redriven
+  // execution may take over its own job that did not complete.
+  const kept = await options.records.claim(
+    'training-jobs',
+    name,
+    context.visitKey,
+    record,
+    (existing) => existing.executionArn === context.task.executionArn && endedBadly(existing),
+  );
   if (kept === null) {
     throw sagemakerError(
       'ResourceInUse',
@@ -137,6 +144,11 @@ async function claimed(
   }
   const status = isObject(kept.description) ? kept.description.TrainingJobStatus : null;
   return { name, arn, request, record: kept, finished: status === 'Completed' };
+}
+
+function endedBadly({ description }: JsonObject): boolean {
+  const status = isObject(description) ? description.TrainingJobStatus : null;
+  return status === 'Failed' || status === 'Stopped';
 }
 
 /** A person writes 3 in the configuration where SageMaker's map wants "3". */
@@ -155,7 +167,7 @@ function checkRequest(request: JsonObject, context: HandlerContext): void {
   findings.roleArn('RoleArn', request.RoleArn);
   const hyperparameters = isObject(request.HyperParameters) ? request.HyperParameters : {};
   for (const [key, value] of Object.entries(hyperparameters)) {
-    const at = `HyperParameters.${key}.member`;
+    const at = `hyperParameters.${key}.member`;
     if (typeof value !== 'string')
       findings.add(`Value at '${at}' must be a string, as "${String(value)}"`);
     else if (value.length > 2500) {
@@ -206,6 +218,7 @@ async function perform(
   const limit = runtimeLimit(job.request, context.signal);
   const limited: HandlerContext = { ...context, signal: limit.signal };
   try {
+    limited.signal.throwIfAborted();
     await save(entered(restarted(description, now()), 'Downloading', now()));
     const parameters = await fineTuneParameters(job, limited, options);
     await save({ ...entered(description, 'Training', now()), TrainingStartTime: now() });

@@ -69,36 +69,44 @@ export function createSnsHandler(options: SnsOptions): Handler {
         throw unknownTopic(config, request.topicArn);
       }
       key ??= loadSigningKey(config);
-      const signingKey = await key;
-      const certificateUrl =
-        config.sns.signingCertUrl ??
-        options.signingCertUrl?.(signingKey.fileName) ??
-        DEFAULT_CERT_BASE + signingKey.fileName;
-      const envelopeFor = (subscription: Subscription): SnsEnvelope =>
-        signEnvelope(
-          {
-            Type: 'Notification',
-            MessageId: request.messageId,
-            TopicArn: topicArnOf(request.topicArn, config),
-            ...(request.subject === null ? {} : { Subject: request.subject }),
-            Message: messageFor(request, subscription),
-            Timestamp: new Date().toISOString(),
-            SignatureVersion: topic.signatureVersion,
-            SigningCertURL: certificateUrl,
-            UnsubscribeURL: config.sns.unsubscribeUrl ?? certificateUrl,
-            ...(request.attributes === null ? {} : { MessageAttributes: request.attributes }),
-          },
-          signingKey.privateKey,
-        );
+      const envelopeFor = envelopeMaker(request, topic, await key, options);
       await deliverToAll(topic, envelopeFor, deliveries, context);
       return answerTo(request);
     },
   };
 }
 
+type EnvelopeMaker = (subscription: Subscription) => SnsEnvelope;
+
+function envelopeMaker(
+  request: PublishRequest,
+  topic: Topic,
+  key: SigningKey,
+  { config, signingCertUrl }: SnsOptions,
+): EnvelopeMaker {
+  const certificateUrl =
+    config.sns.signingCertUrl ?? signingCertUrl?.(key.fileName) ?? DEFAULT_CERT_BASE + key.fileName;
+  return (subscription) =>
+    signEnvelope(
+      {
+        Type: 'Notification',
+        MessageId: request.messageId,
+        TopicArn: topicArnOf(request.topicArn, config),
+        ...(request.subject === null ? {} : { Subject: request.subject }),
+        Message: messageFor(request, subscription),
+        Timestamp: new Date().toISOString(),
+        SignatureVersion: topic.signatureVersion,
+        SigningCertURL: certificateUrl,
+        UnsubscribeURL: config.sns.unsubscribeUrl ?? certificateUrl,
+        ...(request.attributes === null ? {} : { MessageAttributes: request.attributes }),
+      },
+      key.privateKey,
+    );
+}
+
 async function deliverToAll(
   topic: Topic,
-  envelopeFor: (subscription: Subscription) => SnsEnvelope,
+  envelopeFor: EnvelopeMaker,
   deliveries: Deliveries,
   context: HandlerContext,
 ): Promise<void> {

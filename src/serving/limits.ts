@@ -18,7 +18,7 @@ export const MAX_BATCH_TEXTS = 32;
 export const READY_TIMEOUT_MS = 120_000;
 /** Time for a child to finish what it has when it is replaced. */
 export const DRAIN_TIMEOUT_MS = 65_000;
-/** Time between SIGTERM and SIGKILL. */
+/** Time for an idle child to end by itself before it is killed. */
 export const KILL_AFTER_MS = 5_000;
 /** Pauses before a dead child is started again: doubled each time. */
 export const RESTART_FIRST_MS = 200;

@@ -25,9 +25,9 @@ let working = false;
 let stopping = false;
 
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C reaches the whole group; the parent decides when this process has done enough.
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => process.exit(0));
+// Ctrl-C and service managers signal the whole group; the parent decides when this process has done
+// enough, and ends it by letting go of the channel or by SIGKILL.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.on('message', (message: ToChild) => receive(message));
 void load();
 

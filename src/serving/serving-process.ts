@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly loader?: string;
   readonly threads?: number;
   readonly readyTimeoutMs?: number;
+  /** Told what the child writes to its standard error. */
+  readonly onComplaint?: (text: string) => void;
   /** Ends the child at once, also while it loads. */
   readonly signal?: AbortSignal;
 }
@@ -69,8 +71,7 @@ const fromSource = import.meta.url.endsWith('.ts');
 const extension = fromSource ? 'ts' : 'js';
 
 /** The module that loads a classifier folder written by `ml:fine-tune`. */
-export const DEFAULT_LOADER = new URL(`../ml/encoder/classifier.${extension}`, import.meta.url)
-  .href;
+const DEFAULT_LOADER = new URL(`../ml/encoder/classifier.${extension}`, import.meta.url).href;
 
 /** Starts a child and waits until it has loaded its model; rejects with its reason if it cannot. */
 export async function startServingProcess(options: ProcessOptions): Promise<ServingProcess> {
@@ -81,10 +82,11 @@ export async function startServingProcess(options: ProcessOptions): Promise<Serv
     {
       execArgv: fromSource ? tsxArguments() : [],
       env: childEnvironment(),
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      // Its standard output must not mix with ours, which may be a result in JSON.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     },
   );
-  const stderr = tailOf(child);
+  const stderr = tailOf(child, options.onComplaint);
   const ended = endOf(child);
   const kill = (): void => void child.kill('SIGKILL');
   options.signal?.addEventListener('abort', kill, { once: true });
@@ -211,15 +213,10 @@ function attend(
   async function stop(): Promise<void> {
     stopping = true;
     tell({ type: 'stop' });
-    const timers = [
-      setTimeout(() => child.kill('SIGTERM'), pending.size > 0 ? DRAIN_TIMEOUT_MS : KILL_AFTER_MS),
-      setTimeout(
-        () => child.kill('SIGKILL'),
-        (pending.size > 0 ? DRAIN_TIMEOUT_MS : KILL_AFTER_MS) + KILL_AFTER_MS,
-      ),
-    ];
+    const limitMs = pending.size > 0 ? DRAIN_TIMEOUT_MS : KILL_AFTER_MS;
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
     await ended;
-    for (const timer of timers) clearTimeout(timer);
+    clearTimeout(timer);
   }
 
   return {
@@ -246,10 +243,10 @@ function endOf(child: ChildProcess): Promise<string> {
 }
 
 /** Hands the child's error output on and keeps its last lines for a message. */
-function tailOf(child: ChildProcess): () => string {
+function tailOf(child: ChildProcess, onComplaint?: (text: string) => void): () => string {
   let tail = '';
   child.stderr?.setEncoding('utf8').on('data', (part: string) => {
-    process.stderr.write(part);
+    onComplaint?.(part);
     tail = (tail + part).slice(-2000);
   });
   return () => tail.trim().split('\n').slice(-5).join('\n');

@@ -202,6 +202,8 @@ export function supervise(options: SupervisorOptions): Supervisor {
         startServingProcess({
           modelDir: await locate(variant.model),
           signal,
+          onComplaint: (text) =>
+            log.warn(`Endpoint ${record.name}, ${variant.name}: ${text.trim().slice(0, 2000)}`),
           ...(loader === undefined ? {} : { loader }),
           ...(threads === undefined ? {} : { threads }),
           ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs }),
@@ -353,7 +355,7 @@ function asServingError(error: unknown, variant: string): unknown {
 }
 
 /** Where a model lies without an artifact store: its own path or URL, else the recorded one. */
-export async function locateModel(model: ServedModel): Promise<string> {
+async function locateModel(model: ServedModel): Promise<string> {
   if (model.uri.startsWith('file://')) return fileURLToPath(model.uri);
   const path = isAbsolute(model.uri) ? model.uri : model.path;
   if (path !== '' && existsSync(path)) return path;

@@ -8,6 +8,14 @@ import { StoreUnavailable } from './unavailable.js';
 
 export type SqliteDatabase = InstanceType<typeof Database>;
 
+/** The part of a prepared statement that is used; values are bound as one list. */
+export interface SqliteStatement {
+  run(values: readonly SqlValue[]): { readonly changes: number; readonly lastInsertRowid: unknown };
+  all(values: readonly SqlValue[]): unknown[];
+}
+
+export type SqlValue = string | number | null;
+
 /** Raised only when an older Stepwell could not read the file any more. */
 export const SCHEMA_VERSION = 1;
 /** How long to wait for another SQLite tool that holds the write lock for a moment. */

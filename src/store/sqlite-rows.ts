@@ -2,9 +2,8 @@
 import { assert } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { JsonObject } from '../lib/json.js';
+import type { SqlValue } from './sqlite-file.js';
 import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
-
-export type SqlValue = string | number | null;
 
 /** Columns of ExecutionRow in the order of `rowValues`, but for `details` and `arn`. */
 export const ROW_COLUMNS = [

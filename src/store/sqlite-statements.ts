@@ -1,5 +1,5 @@
 /** Every fixed statement of the SQLite store, prepared once. */
-import type { SqliteDatabase } from './sqlite-file.js';
+import type { SqliteDatabase, SqliteStatement } from './sqlite-file.js';
 import { ROW_COLUMNS } from './sqlite-rows.js';
 
 const COLUMNS = ROW_COLUMNS.join(', ');
@@ -12,7 +12,7 @@ const GUARD = 'id = ? AND last_seq = ? AND digest = ?';
 export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: SqliteDatabase) {
-  const prepare = (sql: string) => database.prepare(sql);
+  const prepare = (sql: string): SqliteStatement => database.prepare(sql);
   return {
     id: prepare('SELECT id FROM executions WHERE arn = ?'),
     row: prepare(`${EXECUTION} WHERE arn = ?`),

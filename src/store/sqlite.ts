@@ -9,7 +9,13 @@ import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
 import { SqliteDocuments } from './sqlite-documents.js';
-import { createSchema, openDatabase, type SqliteDatabase, unavailable } from './sqlite-file.js';
+import {
+  createSchema,
+  openDatabase,
+  type SqliteDatabase,
+  type SqliteStatement,
+  unavailable,
+} from './sqlite-file.js';
 import { WriteGroup } from './sqlite-group.js';
 import { type Ownership, own, signOwner } from './sqlite-owner.js';
 import { type ExecutionRecord, listQuery, rowValues, textKey, toRow } from './sqlite-rows.js';
@@ -30,8 +36,6 @@ import { StoreUnavailable } from './unavailable.js';
 /** Ids of executions lately written to; forgetting one costs a lookup. */
 const REMEMBERED_IDS = 100_000;
 
-type Statement = ReturnType<SqliteDatabase['prepare']>;
-
 export interface SqliteOptions {
   /** Look at a store that another process drives; every write is refused. */
   readonly readOnly?: boolean;
@@ -48,7 +52,7 @@ export class SqliteStore implements Store {
   readonly #sql: Statements;
   readonly #group: WriteGroup;
   readonly #ids = new Map<ExecutionArn, number>();
-  readonly #lists = new Map<string, Statement>();
+  readonly #lists = new Map<string, SqliteStatement>();
   #closed = false;
 
   /** Opens or creates the file; throws StoreUnavailable that says what to do about it. */
@@ -176,10 +180,11 @@ export class SqliteStore implements Store {
     this.#group.stop(new StoreUnavailable(`The store ${this.#path} is closed.`));
     try {
       if (this.#ownership !== null) this.#database.pragma('wal_checkpoint(TRUNCATE)');
-    } finally {
-      this.#database.close();
-      this.#ownership?.release();
+    } catch {
+      // The log keeps everything until the next opening folds it back.
     }
+    this.#database.close();
+    this.#ownership?.release();
   }
 
   /** One commit inside the group's transaction. A conflict has written nothing. */
@@ -232,7 +237,7 @@ export class SqliteStore implements Store {
   }
 
   /** One statement per shape of filter. */
-  #prepared(sql: string): Statement {
+  #prepared(sql: string): SqliteStatement {
     let statement = this.#lists.get(sql);
     if (statement === undefined) {
       statement = this.#database.prepare(sql);

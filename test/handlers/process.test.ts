@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { HandlerContext } from '../../src/handlers/handler.js';
 import { createProcessHandler, type ProcessTarget } from '../../src/handlers/process.js';
+import { rememberProgram } from '../../src/handlers/process-orphan.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { createWorld, failureOf, type World } from './world.js';
 
@@ -160,4 +163,22 @@ it('an abort ends the program and its children, even one that ignores SIGTERM', 
   await new Promise((done) => setTimeout(done, 50));
   expect(await isAlive(own)).toBe(false);
   expect(await isAlive(child)).toBe(false);
+});
+
+it('a program left over from a killed Stepwell is ended before the visit runs it again', async () => {
+  const leftOver = spawn(process.execPath, ['-e', 'setInterval(() => {}, 9)'], { detached: true });
+  await rememberProgram(world.folder, leftOver.pid as number);
+  const ended = once(leftOver, 'exit');
+  expect(await run(`console.log(JSON.stringify(process.env.STEPWELL_SCRATCH))`)).toBe(world.folder);
+  await ended;
+  expect(world.said).toEqual([
+    `warn: Ended process ${leftOver.pid}, left over from an earlier run.`,
+  ]);
+});
+
+it('another process that got the same pid is left alone', async () => {
+  const note = { pid: process.pid, started: '1' };
+  await writeFile(join(world.folder, '.process.json'), JSON.stringify(note));
+  expect(await run(`console.log('1')`)).toBe(1);
+  expect(world.said).toEqual([]);
 });

@@ -108,7 +108,7 @@ describe('resolve', () => {
     expect(await run('ml:ingest', null)).toMatchObject({ parameters: { a: 1, b: { c: 1 } } });
     expect(await run('ml:ingest', 7)).toMatchObject({ parameters: 7 });
     expect(registry.resolve('Score')).toMatchObject({
-      resourceType: 'function',
+      resourceType: 'local',
       resource: 'Score',
     });
   });

@@ -85,9 +85,9 @@ test.each([
   ['s3://nowhere/data.csv', {}, 'DataSource.NotFound', /no bucket "nowhere"/],
   [
     's3://feedback/data.csv',
-    { credentials: { accessKeyId: 's3-key', secretAccessKey: 'wrong' } },
+    { credentials: { accessKeyId: 'wrong', secretAccessKey: 's3-secret' } },
     'DataSource.AccessDenied',
-    /SignatureDoesNotMatch/,
+    /InvalidAccessKeyId\. Check the key/,
   ],
   [
     's3://feedback/data.csv',
@@ -96,11 +96,11 @@ test.each([
     /"unset"/,
   ],
 ])('%s with %j fails as %s', async (uri, more, error, reason) => {
-  const own = await bench({ ...secrets, wrong: 'not-the-secret' });
+  const own = await bench({ ...secrets, wrong: 'NOT-THE-KEY' });
   const failure = await failureOf(own.run(ingestHandler({ s3: { endpoint } }), from(uri, more)));
   expect(failure.error).toBe(error);
   expect(failure.reason).toMatch(reason);
-  expect(failure.reason).not.toContain('not-the-secret');
+  expect(failure.reason).not.toContain('NOT-THE-KEY');
   await own.close();
 });
 

@@ -90,6 +90,26 @@ describe('SqliteStore as a file', () => {
     await store.close();
   });
 
+  it('of processes that start at the same moment exactly one becomes the owner', async () => {
+    const others = Array.from({ length: 5 }, () =>
+      spawn(process.execPath, ['--import', 'tsx', OTHER_PROCESS, path, 'hold'], { stdio: 'pipe' }),
+    );
+    const outcomes = await Promise.all(
+      others.map(async (other) => {
+        let errors = '';
+        other.stderr.on('data', (chunk) => {
+          errors += chunk;
+        });
+        const holds = once(other.stdout, 'data').then(() => 'owner');
+        return Promise.race([holds, once(other, 'close').then(() => errors)]);
+      }),
+    );
+    for (const other of others) other.kill('SIGKILL');
+    const losers = outcomes.filter((outcome) => outcome !== 'owner');
+    expect(losers).toHaveLength(4);
+    for (const loser of losers) expect(loser).toMatch(/is in use by (another )?process/);
+  });
+
   it('a kill -9 loses no acknowledged commit', async () => {
     let acknowledged = 0;
     for (let round = 0; round < 20; round += 1) {

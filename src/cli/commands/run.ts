@@ -129,6 +129,8 @@ async function drive(
   input: Json,
   view: ProgressView | null,
 ): Promise<ExecutionState> {
+  const how = chosen.continues ? 'continues from its journal' : 'starts';
+  view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name} ${how}`)}`);
   const started = await engine.start({
     identity: {
       arn,
@@ -145,18 +147,15 @@ async function drive(
     input,
     traceHeader: null,
   });
-  if (started.is === 'exists') {
-    const { state } = started;
-    const over = state.status !== 'RUNNING';
-    const what = over ? 'finished earlier; this is its result' : 'continues from its journal';
-    view?.line(`${bold(chosen.name)} ${dim(what)}`);
-    if (over && canonicalJson(state.input) !== canonicalJson(input)) {
+  if (started.is === 'exists' && started.state.status !== 'RUNNING') {
+    view?.line(dim('It finished earlier; this is its result.'));
+    if (canonicalJson(started.state.input) !== canonicalJson(input)) {
       throw new Problem(
         `The name '${chosen.name}' belongs to an execution with another input.`,
         'Choose another --name.',
       );
     }
-  } else view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name}`)}`);
+  }
   return engine.ended(arn);
 }
 

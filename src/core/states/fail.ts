@@ -46,7 +46,12 @@ function readText(
   scope: FrameScope,
 ): Eventually<string | null> {
   if (source === null) return null;
-  return chain(readSource(source, scope), (value: Json) => {
+  // Recorded (INVALID_JSONPATH_IN_ERRORPATH): a miss is worded as in payload templates.
+  const read =
+    source.from === 'path'
+      ? source.path.readField(scope, `${field}Path`)
+      : readSource(source, scope);
+  return chain(read, (value: Json) => {
     if (typeof value === 'string') return value;
     throw runtimeError(`The value of ${field} must be a string but was: ${JSON.stringify(value)}`);
   });

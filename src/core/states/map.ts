@@ -175,7 +175,9 @@ export function readCount(
   scope: FrameScope,
 ): Eventually<number | null> {
   if (source === null) return null;
-  return chain(readSource(source, scope), (value) => {
+  return chain(readSource(source, scope), (given) => {
+    // Recorded (MAP_STATE_REFERENCE_IN_MAX_CONCURRENCY_PATH): the text "1" counts as a number.
+    const value = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given;
     if (typeof value === 'number' && Number.isInteger(value)) {
       if (value < 0) throw runtimeError(`${field} cannot be negative.`);
       return value;

@@ -99,13 +99,14 @@ function secondsOf(source: Source, value: Json): number {
     throw new StatesError(
       QUERY_EVALUATION,
       `The Seconds field cannot be parsed as a long value: ${JSON.stringify(value)}`,
+      'Seconds',
     );
   }
   if (value < 0) {
     if (path !== null) {
       throw runtimeError(`The SecondsPath parameter references a negative value: ${shown}`);
     }
-    throw new StatesError(QUERY_EVALUATION, `The Seconds field must not be negative: ${value}`);
+    throw new StatesError(QUERY_EVALUATION, `The Seconds field must not be negative: ${value}`, 'Seconds');
   }
   if (value > MAX_SECONDS) throw runtimeError('Wait state delay is too long.');
   return value;
@@ -124,5 +125,6 @@ function timestampOf(source: Source, value: Json): number {
   throw new StatesError(
     QUERY_EVALUATION,
     `The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: ${shown}`,
+    'Timestamp',
   );
 }

@@ -9,6 +9,7 @@ import {
   DEFAULT_VARIANT,
   type EndpointRecord,
   type Endpoints,
+  type EndpointSwitch,
   HEALTH_TEXTS,
   MAX_INSTANCES,
   ProcessEnded,
@@ -156,8 +157,7 @@ export async function runDeploy(
       served: await servedModel(variant.model, version, context),
     });
   }
-  const [main] = chosen;
-  if (main === undefined) throw new TaskFailure('ValidationException', 'variants: none is given.');
+  if (chosen.length === 0) throw new TaskFailure('ValidationException', 'variants: none is given.');
   const before = await endpoints.get(request.endpoint);
   const checks: Checked[] = [];
   for (const { served } of chosen) {
@@ -182,17 +182,19 @@ export async function runDeploy(
     ...(request.configName === undefined ? {} : { configName: request.configName }),
     arn: endpointArn(context, request.endpoint),
   });
-  const stage = await promoted(request, main.version, registry, author);
-  context.log.info(`Endpoint ${record.name} serves ${main.served.name ?? main.served.uri}`, {
-    version: main.served.version,
+  // A re-run may have resolved another version than the attempt that switched: the record decides.
+  const { model } = stepOf(record, context.idempotencyKey).variants[0] as Variant;
+  const stage = await promoted(model, request, registry, author);
+  context.log.info(`Endpoint ${record.name} serves ${model.name ?? model.uri}`, {
+    version: model.version,
     revision: record.revision,
   });
   return {
     endpoint: record.name,
     endpointArn: record.arn,
-    model: main.served.name,
-    version: main.served.version,
-    uri: main.served.uri,
+    model: model.name,
+    version: model.version,
+    uri: model.uri,
     stage,
     status: record.status,
     revision: record.revision,
@@ -200,6 +202,12 @@ export async function runDeploy(
     predictions: checks[0]?.predictions ?? [],
     health: checks[0]?.health ?? {},
   };
+}
+
+function stepOf(record: EndpointRecord, key: string): EndpointSwitch {
+  return (
+    record.history.find((step) => step.key === key) ?? (record.history.at(-1) as EndpointSwitch)
+  );
 }
 
 /** From the record's own history, so that a re-run after the switch answers the same. */
@@ -366,15 +374,14 @@ function refuseUnhealthy(check: HealthCheck, health: JsonObject): void {
 }
 
 async function promoted(
+  { name, version }: ServedModel,
   request: DeployRequest,
-  version: ModelVersion | null,
   registry: Registry,
   author: { readonly who: string; readonly why: string },
 ): Promise<Stage | null> {
-  if (version === null) return null;
-  if (request.promote !== true) return version.stage;
-  const { name, version: number } = version;
-  return (await registry.setStage(name, number, 'Production', author)).stage;
+  if (name === null || version === null) return null;
+  if (request.promote !== true) return (await registry.get(name, { version })).stage;
+  return (await registry.setStage(name, version, 'Production', author)).stage;
 }
 
 async function ended(child: ServingProcess): Promise<void> {

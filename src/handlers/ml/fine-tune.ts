@@ -113,6 +113,7 @@ export async function runFineTune(
   await mkdir(folders.checkpointDir, { recursive: true });
   const curve = join(scratch, 'curve.jsonl');
   let writing: Promise<void> = Promise.resolve();
+  context.signal.throwIfAborted();
   const outcome = await trained(context.signal, () =>
     fineTune({ ...asked.settings, ...asked.paths, ...folders } as FineTuneOptions, {
       signal: context.signal,
@@ -211,7 +212,7 @@ async function askedFor(
 }
 
 /** An artifact or a folder that may be read; any other name is left for the library's own lookup. */
-export async function resolveModel(model: string, context: HandlerContext): Promise<string> {
+async function resolveModel(model: string, context: HandlerContext): Promise<string> {
   const isPath = /^(artifact:\/\/|file:\/\/|\.{0,2}\/)/.test(model);
   return isPath ? locate(model, context) : model;
 }

@@ -106,11 +106,12 @@ function registrationOf(
     tags: parameters.tags ?? {},
     ...(parameters.stage === undefined ? {} : { stage: parameters.stage }),
     ...(parameters.bump === undefined ? {} : { bump: parameters.bump }),
-    idempotencyKey: context.idempotencyKey,
+    // One visit registers once: a retry after a lost answer must not make a second version.
+    idempotencyKey: context.visitKey,
   };
 }
 
-export function shown(version: ModelVersion): JsonObject {
+function shown(version: ModelVersion): JsonObject {
   return {
     name: version.name,
     version: version.version,

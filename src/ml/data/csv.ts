@@ -40,14 +40,15 @@ export async function csvRecords(
     }
     return { columns: given, unit: 'line', typed: false, batches: rowsOf(source, given, options) };
   }
-  const head = await firstRecord(source);
-  const columns = given ?? headerOf(head);
-  return {
-    columns,
-    unit: 'line',
-    typed: false,
-    batches: rowsOf(source, columns, options, head?.rest),
-  };
+  try {
+    const head = await firstRecord(source);
+    const columns = given ?? headerOf(head);
+    const batches = rowsOf(source, columns, options, head?.rest);
+    return { columns, unit: 'line', typed: false, batches };
+  } catch (error) {
+    await source.return(undefined);
+    throw error;
+  }
 }
 
 type FieldRecord =
@@ -99,8 +100,13 @@ async function* rowsOf(
   rest: readonly FieldRecord[] = [],
 ): AsyncGenerator<readonly SourceRecord[]> {
   const nulls = new Set(options.nullValues ?? []);
-  if (rest.length > 0) yield rest.map((record) => rowOf(record, columns, nulls));
-  for await (const batch of source) yield batch.map((record) => rowOf(record, columns, nulls));
+  try {
+    if (rest.length > 0) yield rest.map((record) => rowOf(record, columns, nulls));
+    for await (const batch of source) yield batch.map((record) => rowOf(record, columns, nulls));
+  } finally {
+    // Also when the reader leaves at the first batch, before `source` was asked again.
+    await source.return(undefined);
+  }
 }
 
 function rowOf(

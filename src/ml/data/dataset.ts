@@ -12,10 +12,9 @@ export interface StoredDataset extends FormatOptions {
 
 export async function datasetColumns(dataset: StoredDataset): Promise<readonly string[]> {
   const records = await openDataset(dataset);
-  if (records.columns === null) return [];
-  // Parquet holds a file open until its rows are left.
+  // A stream that was opened must be entered and left, else its file stays open.
   for await (const _ of records.batches) break;
-  return records.columns;
+  return records.columns ?? [];
 }
 
 export async function* datasetRows(

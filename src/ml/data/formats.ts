@@ -28,7 +28,11 @@ export type ByteSource = {
   readonly place: string;
   readonly name: string;
   readonly contentType: string | null;
-} & ({ readonly file: string } | { readonly body: Bytes });
+} & (
+  | { readonly file: string }
+  /** `discard` closes a body that nobody will read. */
+  | { readonly body: Bytes; discard(): Promise<void> }
+);
 
 const EXTENSIONS: Readonly<Record<string, Format>> = {
   csv: 'csv',
@@ -70,6 +74,19 @@ export function formatOf(source: ByteSource, options: FormatOptions): Format {
 
 /** Opens a byte source as records; Parquet needs a file, so a body is first laid into `scratch`. */
 export async function openRecords(
+  source: ByteSource,
+  options: FormatOptions,
+  scratch: () => Promise<string>,
+): Promise<RecordStream> {
+  try {
+    return await opened(source, options, scratch);
+  } catch (error) {
+    if ('body' in source) await source.discard();
+    throw error;
+  }
+}
+
+async function opened(
   source: ByteSource,
   options: FormatOptions,
   scratch: () => Promise<string>,

@@ -18,7 +18,7 @@ import {
   type Selection,
   selectColumns,
 } from './columns.js';
-import { badFormat, DataFailure, redactor } from './data-failure.js';
+import { badFormat, DataFailure, isNamed, redactor } from './data-failure.js';
 import { type FormatOptions, openRecords } from './formats.js';
 import { BAD_ROWS_SHOWN, IDLE_TIMEOUT_MS, PROGRESS_ROWS } from './limits.js';
 import { lines } from './lines.js';
@@ -102,8 +102,9 @@ export async function ingest(
   }
 }
 
+/** Also failures of the guards: their sentences may repeat an address that holds a secret. */
 function redacted(error: unknown, redact: (text: string) => string): unknown {
-  if (!(error instanceof DataFailure)) return error;
+  if (!isNamed(error) || redact(error.reason) === error.reason) return error;
   return new DataFailure(error.error, redact(error.reason));
 }
 
@@ -171,17 +172,21 @@ async function fill(
   world: IngestWorld,
 ): Promise<Spooled> {
   const pairs = pairsOf(parameters.columns);
-  if (pairs !== null && records.columns !== null) checkSelected(pairs, records.columns, place);
   const types = typeof parameters.types === 'object' ? parameters.types : null;
   const watch = new ColumnWatch(pairs?.map(([name]) => name) ?? records.columns);
   const sourceColumns = new Set<string>();
   const bad = badRowKeeper(parameters, records.unit, place);
   const limit = parameters.limit ?? Number.POSITIVE_INFINITY;
+  const checkKnown = () => {
+    if (pairs !== null && records.columns !== null) checkSelected(pairs, records.columns, place);
+  };
   const file = await open(path, 'wx');
   let rows = 0;
   try {
     for await (const batch of records.batches) {
       world.signal.throwIfAborted();
+      // Inside the loop: leaving it is what closes the source.
+      checkKnown();
       let text = '';
       for (const record of batch) {
         if (rows >= limit) break;
@@ -203,6 +208,7 @@ async function fill(
   } finally {
     await file.close();
   }
+  checkKnown();
   if (pairs !== null && records.columns === null && rows > 0) {
     checkSelected(pairs, sourceColumns, place);
   }

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../lib/json.js';
 import { guarded } from './bytes.js';
 import {
   accessDenied,
+  badParameters,
   type DataFailure,
   isNamed,
   notFound,
@@ -29,6 +30,9 @@ export interface HttpWorld {
 
 export async function httpSource(source: HttpSource, world: HttpWorld): Promise<ByteSource> {
   const url = world.reveal(source.url);
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw badParameters(`"${source.url}" is no http or https address.`);
+  }
   const place = publicUrl(source.url);
   const response = await request(url, place, source, world);
   if (!response.ok) {
@@ -36,11 +40,13 @@ export async function httpSource(source: HttpSource, world: HttpWorld): Promise<
     throw statusFailure(response.status, place);
   }
   if (response.body === null) throw unreachable(`${place}: the answer has no body.`);
+  const { body } = response;
   return {
     place,
     name: nameOf(response.url === '' ? url : response.url, url),
     contentType: response.headers.get('content-type'),
-    body: guarded(response.body, { idleMs: world.idleMs, signal: world.signal, place }),
+    discard: () => body.cancel().catch(() => undefined),
+    body: guarded(body, { idleMs: world.idleMs, signal: world.signal, place }),
   };
 }
 

@@ -77,11 +77,12 @@ export async function s3Source(source: S3Source, world: S3World): Promise<ByteSo
     const version = source.versionId === undefined ? {} : { VersionId: source.versionId };
     const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...version });
     const answer = await client.send(command, { abortSignal: world.signal });
-    const body = answer.Body as unknown as AsyncIterable<Uint8Array>;
+    const body = answer.Body as unknown as Readable;
     return {
       place,
       name: key,
       contentType: answer.ContentType ?? null,
+      discard: async () => void body.destroy(),
       body: guarded(body, { idleMs: world.idleMs, signal: world.signal, place }),
     };
   } catch (error) {

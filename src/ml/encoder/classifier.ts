@@ -55,7 +55,8 @@ export async function loadClassifier(
 
 function labelsOf(config: JsonObject, folder: string): string[] {
   const names: Json | undefined = getOwn(config, 'id2label');
-  if (!isObject(names)) throw new RangeError(`${folder}/config.json has no id2label: no classifier`);
+  if (!isObject(names))
+    throw new RangeError(`${folder}/config.json has no id2label: no classifier`);
   return Object.keys(names)
     .sort((a, b) => Number(a) - Number(b))
     .map((id) => String(names[id]));
@@ -88,7 +89,10 @@ async function runSorted(runner: Runner, texts: readonly string[]): Promise<Floa
   const results = new Array<Float32Array>(texts.length);
   for (let start = 0; start < order.length; start += BATCH_ROWS) {
     const rows = order.slice(start, start + BATCH_ROWS);
-    const values = await runBatch(runner, rows.map((row) => ids[row]!));
+    const values = await runBatch(
+      runner,
+      rows.map((row) => ids[row]!),
+    );
     const width = values.shape[1]!;
     rows.forEach((row, i) => {
       results[row] = (values.data as Float32Array).slice(i * width, (i + 1) * width);

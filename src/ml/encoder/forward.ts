@@ -118,7 +118,11 @@ function positions(context: EncoderContext, inputIds: Value): Value {
 /** One transformer layer, normalised after each residual sum as BERT does. */
 function layer(context: EncoderContext, name: string, x: Value, score: Value): Value {
   const { graph } = context;
-  const attended = linear(context, `${name}.attention.output.dense`, attend(context, name, x, score));
+  const attended = linear(
+    context,
+    `${name}.attention.output.dense`,
+    attend(context, name, x, score),
+  );
   const middle = normalise(
     context,
     `${name}.attention.output.LayerNorm`,

@@ -29,13 +29,20 @@ export function familyName(config: EncoderConfig, canonical: string): string {
   for (const [from, to] of RENAMINGS[config.family]) {
     if (from.endsWith('.')) continue;
     const index = canonical.indexOf(`.${from}.`);
-    if (index >= 0) return layerPrefix(config, canonical.slice(0, index + 1)) + to + canonical.slice(index + 1 + from.length);
+    if (index >= 0)
+      return (
+        layerPrefix(config, canonical.slice(0, index + 1)) +
+        to +
+        canonical.slice(index + 1 + from.length)
+      );
   }
   return layerPrefix(config, canonical);
 }
 
 function layerPrefix(config: EncoderConfig, name: string): string {
-  return config.family === 'distilbert' ? name.replace(/^encoder\.layer\./, 'transformer.layer.') : name;
+  return config.family === 'distilbert'
+    ? name.replace(/^encoder\.layer\./, 'transformer.layer.')
+    : name;
 }
 
 /** Every name under which a file may hold the parameter, most likely first. */

@@ -144,14 +144,11 @@ async function record(
   }
   let lines = '';
   rows.forEach(({ text, truth }, i) => {
-    const { label, score, scores } = predictions[i] as Predicted;
+    const { label, score, scores: given } = predictions[i] as Predicted;
     const predicted = ids.get(label);
-    if (
-      predicted === undefined ||
-      scores.length !== labels.length ||
-      !scores.every(Number.isFinite)
-    ) {
-      const what = JSON.stringify({ label, scores }).slice(0, 200);
+    const scores = inOrder(given, labels);
+    if (predicted === undefined || scores === null) {
+      const what = JSON.stringify({ label, scores: given }).slice(0, 200);
       throw new DataFailure(
         'Evaluation.Failed',
         `the model returned an unusable prediction: ${what}.`,
@@ -161,6 +158,17 @@ async function record(
     lines += `${JSON.stringify({ text, label: labels[truth], predicted: label, score })}\n`;
   });
   await file.appendFile(lines);
+}
+
+/** One finite probability per label, or null. */
+function inOrder(given: Predicted['scores'], labels: readonly string[]): readonly number[] | null {
+  const byLabel = given as Readonly<Record<string, number>>;
+  const scores = Array.isArray(given)
+    ? (given as readonly number[])
+    : labels.map((label) =>
+        Object.hasOwn(byLabel, label) ? (byLabel[label] as number) : Number.NaN,
+      );
+  return scores.length === labels.length && scores.every(Number.isFinite) ? scores : null;
 }
 
 const WARM_UP = 3;

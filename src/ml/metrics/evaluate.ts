@@ -13,14 +13,15 @@ export type LoadClassifier = (
 
 export interface Classifier {
   readonly labels: readonly string[];
-  predict(texts: string[]): Promise<readonly Predicted[]>;
+  predict(texts: readonly string[]): Promise<readonly Predicted[]>;
   close(): Promise<void>;
 }
 
 export interface Predicted {
   readonly label: string;
   readonly score: number;
-  readonly scores: readonly number[];
+  /** Probabilities in the order of the labels, or by label. */
+  readonly scores: readonly number[] | Readonly<Record<string, number>>;
 }
 
 export interface Job {

@@ -193,10 +193,7 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
   }),
   // dx = dy - softmax(x) * sum(dy)
   LogSoftmax: unary(({ graph, upstream }, x) =>
-    graph.subtract(
-      upstream,
-      graph.multiply(graph.softmax(x), graph.sum(upstream, [-1], true)),
-    ),
+    graph.subtract(upstream, graph.multiply(graph.softmax(x), graph.sum(upstream, [-1], true))),
   ),
 
   // With n = (x - mean) * s and g = dy * gain: dx = s * (g - mean(g) - n * mean(g * n)).

@@ -80,7 +80,8 @@ function encodeAttribute(name: string, attribute: Attribute): ProtobufWriter {
   if ('float' in attribute) return writer.float(2, attribute.float).integer(20, 1);
   if ('int' in attribute) return writer.integer(3, attribute.int).integer(20, 2);
   if ('text' in attribute) return writer.string(4, attribute.text).integer(20, 3);
-  if ('tensor' in attribute) return writer.message(5, encodeTensor(attribute.tensor)).integer(20, 4);
+  if ('tensor' in attribute)
+    return writer.message(5, encodeTensor(attribute.tensor)).integer(20, 4);
   for (const value of attribute.ints) writer.integer(8, value);
   return writer.integer(20, 7);
 }

@@ -49,7 +49,8 @@ function read(folder: string, settings: Settings): BaseModel {
   const parameters = new Map<string, FloatTensor>();
   let head: { weight: FloatTensor; bias: FloatTensor } | null = null;
   if (settings.initialisation === 'random') {
-    for (const spec of encoderParameters(config)) parameters.set(spec.name, initialise(spec, random));
+    for (const spec of encoderParameters(config))
+      parameters.set(spec.name, initialise(spec, random));
   } else {
     const weights = loadWeights(folder, config);
     for (const [name, tensor] of weights.parameters) parameters.set(name, tensor);
@@ -64,7 +65,9 @@ function read(folder: string, settings: Settings): BaseModel {
 
 function sameLabels(configJson: JsonObject, labels: readonly string[]): boolean {
   const known = configJson.id2label;
-  return known !== undefined && JSON.stringify(Object.values(known ?? {})) === JSON.stringify(labels);
+  return (
+    known !== undefined && JSON.stringify(Object.values(known ?? {})) === JSON.stringify(labels)
+  );
 }
 
 /** sha256 over names and bytes of the encoder's parameters, the head left out. */

@@ -3,7 +3,15 @@
  * beside its final name and renamed, so a kill leaves the old one or the new one, never half. The
  * file carries the identity of its run; another run's checkpoint is not continued.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors } from '../onnx/safetensors.js';
 import { type FloatTensor, type FloatTensors, isFloat } from '../onnx/tensor.js';
@@ -92,7 +100,9 @@ export class CheckpointFolder {
     }
     const { tensors, metadata } = decodeSafetensors(bytes);
     if (metadata.format !== FORMAT || metadata.identity !== this.identity) return null;
-    const floats = [...tensors].filter((entry): entry is [string, FloatTensor] => isFloat(entry[1]));
+    const floats = [...tensors].filter((entry): entry is [string, FloatTensor] =>
+      isFloat(entry[1]),
+    );
     return { tensors: new Map(floats), metadata };
   }
 }

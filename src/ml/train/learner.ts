@@ -14,9 +14,22 @@ import {
 } from '../encoder/training-graph.js';
 import type { EncoderConfig } from '../encoder/config.js';
 import { SeededRandom } from '../onnx/seeded-random.js';
-import { type Feeds, openSession, runSession, type Session, type TrainingState } from '../onnx/session.js';
+import {
+  type Feeds,
+  openSession,
+  runSession,
+  type Session,
+  type TrainingState,
+} from '../onnx/session.js';
 import { type FloatTensors, floatTensor } from '../onnx/tensor.js';
-import { type Batch, buckets, labelFeeds, planEvaluation, type TokenRow, tokenFeeds } from './batches.js';
+import {
+  type Batch,
+  buckets,
+  labelFeeds,
+  planEvaluation,
+  type TokenRow,
+  tokenFeeds,
+} from './batches.js';
 import type { Settings } from './settings.js';
 
 export interface Learner {
@@ -49,7 +62,13 @@ export function fullLearner(inputs: LearnerInputs): Learner {
   const labelCount = settings.labels.length;
   const bucketLengths = buckets(inputs.maxLength);
   const steps = new SessionCache(settings.threads, (sequence) =>
-    classifierStep(config, labelCount, { batch: settings.batchSize, sequence }, inputs.stepSettings, settings.dropout > 0),
+    classifierStep(
+      config,
+      labelCount,
+      { batch: settings.batchSize, sequence },
+      inputs.stepSettings,
+      settings.dropout > 0,
+    ),
   );
   const logits = new SessionCache(settings.threads, (sequence) => ({
     model: logitGraph(config, labelCount, { batch: EVALUATION_BATCH, sequence }),
@@ -70,7 +89,14 @@ export function fullLearner(inputs: LearnerInputs): Learner {
       });
     },
     validationLogits: (parameters) =>
-      evaluate(logits, validation, bucketLengths, config, { ...frozenFeeds, ...Object.fromEntries(parameters) }, 'logits'),
+      evaluate(
+        logits,
+        validation,
+        bucketLengths,
+        config,
+        { ...frozenFeeds, ...Object.fromEntries(parameters) },
+        'logits',
+      ),
   };
 }
 
@@ -81,7 +107,13 @@ export async function featureLearner(inputs: LearnerInputs): Promise<Learner> {
   const validationFeatures = await extractFeatures(inputs, inputs.validation);
   const width = config.hiddenSize;
   const steps = new SessionCache(settings.threads, () =>
-    headStep(config, settings.labels.length, settings.batchSize, inputs.stepSettings, settings.dropout > 0),
+    headStep(
+      config,
+      settings.labels.length,
+      settings.batchSize,
+      inputs.stepSettings,
+      settings.dropout > 0,
+    ),
   );
   return {
     trainLengths: inputs.train.map(() => 1),

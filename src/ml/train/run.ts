@@ -69,8 +69,15 @@ export async function runFineTune(
   const began = performance.now();
   const base = await loadBaseModel(settings);
   const train = readRows(settings.trainPath, settings.labels);
-  const validation = settings.validationPath === null ? null : readRows(settings.validationPath, settings.labels);
-  const { run, trained, stepSettings } = await prepare(settings, base, train, validation, onProgress);
+  const validation =
+    settings.validationPath === null ? null : readRows(settings.validationPath, settings.labels);
+  const { run, trained, stepSettings } = await prepare(
+    settings,
+    base,
+    train,
+    validation,
+    onProgress,
+  );
   const saved = run.checkpoints?.load() ?? null;
   const optimiser = optimiserState(stepSettings.optimiser, trained);
   const state = new TrainingState(saved?.tensors ?? new Map([...trained, ...optimiser]));
@@ -124,8 +131,7 @@ async function prepare(
     classWeights: classWeights(train.rows, settings),
     frozen: new Map([...base.parameters].filter((entry) => !isTrained(entry))),
   };
-  const learner =
-    settings.strategy === 'full' ? fullLearner(inputs) : await featureLearner(inputs);
+  const learner = settings.strategy === 'full' ? fullLearner(inputs) : await featureLearner(inputs);
   const stepsPerEpoch = planFor(learner, settings, 0).length;
   const run: Run = {
     settings,

@@ -39,7 +39,7 @@ test('no row is lost or made, and near-equal texts never face each other across 
       );
       for (const [i, one] of keys.entries()) {
         for (const other of keys.slice(i + 1))
-          expect(one.isDisjointFrom?.(other) ?? disjoint(one, other)).toBe(true);
+          expect(disjoint(one, other)).toBe(true);
       }
     }),
     { numRuns: 300 },
