@@ -132,7 +132,9 @@ function printTable({ byArea, results }) {
   console.log(`${'area'.padEnd(24)} ${'passed'.padStart(6)} ${'failed'.padStart(6)}`);
   for (const area of Object.keys(byArea).sort()) {
     const { passed, failed } = byArea[area];
-    const note = peer[area] ? `  ${peer[area]} only where the reference emulator does not look` : '';
+    const note = peer[area]
+      ? `  ${peer[area]} only where the reference emulator does not look`
+      : '';
     console.log(
       `${area.padEnd(24)} ${String(passed).padStart(6)} ${String(failed).padStart(6)}${note}`,
     );

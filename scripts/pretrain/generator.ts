@@ -294,7 +294,9 @@ export class TextGenerator {
 
   private event(kind: ClauseKind): string {
     const { random, lexicon } = this;
-    if (random.chance(0.3)) return this.form(lexicon.valence.clauses[kind]);
+    const draw = random.uniform();
+    if (draw < 0.22) return this.form(lexicon.valence.clauses[kind]);
+    if (draw < 0.52) return this.form(lexicon.situations.clauses[kind]);
     const own = this.domain.clauses[kind];
     return this.form(own.length > 0 && random.chance(0.6) ? own : lexicon.generic.clauses[kind]);
   }

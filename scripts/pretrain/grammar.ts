@@ -27,6 +27,8 @@ export interface Lexicon {
   readonly generic: Domain;
   /** Single leaning words and everyday nouns in simple frames. */
   readonly valence: Domain;
+  /** Whole situations, of any trade. */
+  readonly situations: Domain;
   readonly domains: readonly Domain[];
 }
 
@@ -43,12 +45,14 @@ export function readLexicon(): Lexicon {
     if (domain === undefined) throw new Error(`The lexicon has no section called ${name}`);
     return domain;
   };
-  const [generic, valence] = [section('any'), section('valence')];
+  const shared = [section('any'), section('valence'), section('situations')] as const;
+  const [generic, valence, situations] = shared;
   return {
     words: parseLists(readFileSync(join(FOLDER, 'words.txt'), 'utf8').split('\n')),
     generic,
     valence,
-    domains: domains.filter((domain) => domain !== generic && domain !== valence),
+    situations,
+    domains: domains.filter((domain) => !shared.includes(domain)),
   };
 }
 

@@ -1,6 +1,7 @@
 /** All that an action may use: the engine, the resources, and the few ways to the outside world. */
 import type { EpochMs } from '../lib/brand.js';
 import type { Engine } from '../runtime/face.js';
+import type { Inspector } from '../runtime/test-state/inspector.js';
 import type { Tag } from '../wire/operations.js';
 import type { Collection } from './collection.js';
 import type { ApiConfig } from './config.js';
@@ -37,6 +38,8 @@ export interface ApiContext {
   readonly mapRuns: MapRuns;
   readonly logSink: LogSink | null;
   readonly pageTokens: PageTokens;
+  /** Runs one state by itself (TestState). */
+  readonly inspect: Inspector;
   readonly log: Log;
   now(): EpochMs;
   /** In [0, 1): chooses the version of a weighted alias. */

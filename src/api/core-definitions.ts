@@ -2,7 +2,7 @@
  * The API's Definitions made from core and expr: with variable-references.ts the only file of the
  * api that imports them. Whoever assembles the server passes it to createApi.
  */
-import { validateDefinition } from '../core/validate.js';
+import { validateDefinition, validateState } from '../core/validate.js';
 import type { Definitions } from './definitions.js';
 import { variableReferences } from './variable-references.js';
 
@@ -10,6 +10,7 @@ import { variableReferences } from './variable-references.js';
 export function coreDefinitions(strict: boolean): Definitions {
   return {
     validate: (text, { type }) => validateDefinition(text, { type, strict }),
+    validateState: (text, { type }) => validateState(text, { type, strict }),
     variableReferences,
   };
 }

@@ -13,6 +13,8 @@ export interface Definitions {
     readonly definition: JsonObject | null;
     readonly diagnostics: readonly Diagnostic[];
   };
+  /** One state's definition; `definition` is the machine around it, the state named `StateName`. */
+  validateState: Definitions['validate'];
   /** State name -> sorted names of the variables it reads; states that read none are absent. */
   variableReferences(definition: JsonObject): { readonly [state: string]: readonly string[] };
 }

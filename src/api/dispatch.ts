@@ -1,7 +1,7 @@
 /** One API call: operation and members in, members out. Every face of the API goes through here. */
 import type { JsonObject } from '../lib/json.js';
 import type { WireObject } from '../wire/describe.js';
-import { type Operation } from '../wire/operations.js';
+import type { Operation } from '../wire/operations.js';
 import { readInput } from '../wire/request.js';
 import { ACTIONS } from './actions/index.js';
 import type { Action } from './actions/action.js';

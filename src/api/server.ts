@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { EpochMs } from '../lib/brand.js';
 import type { Engine } from '../runtime/face.js';
+import type { Inspector } from '../runtime/test-state/inspector.js';
 import type { Store } from '../store/store.js';
 import { ApiError } from '../wire/errors.js';
 import { awsFace, sendAwsError } from './aws.js';
@@ -35,6 +36,7 @@ export interface ApiOptions {
   readonly store: Store;
   readonly definitions: Definitions;
   readonly config?: Partial<ApiConfig>;
+  readonly inspect: Inspector;
   readonly log?: Log;
   readonly mapRuns?: MapRuns;
   readonly logSink?: LogSink;
@@ -90,6 +92,7 @@ export function createContext(options: ApiOptions): ApiContext {
     mapRuns: options.mapRuns ?? documentMapRuns(documents),
     logSink: options.logSink ?? null,
     pageTokens: new PageTokens(documents, now),
+    inspect: options.inspect,
     log: options.log ?? SILENT_LOG,
     now,
     random: options.random ?? Math.random,
@@ -202,10 +205,7 @@ function isAws(request: Request): boolean {
 function bodyError(error: unknown): ApiError | null {
   const type = (error as { readonly type?: unknown } | null)?.type;
   if (type === 'entity.too.large') {
-    return new ApiError(
-      'SerializationException',
-      `Request size exceeded ${MAX_BODY_BYTES} bytes`,
-    );
+    return new ApiError('SerializationException', `Request size exceeded ${MAX_BODY_BYTES} bytes`);
   }
   if (typeof type !== 'string') return null;
   return new ApiError('SerializationException', 'The request body could not be read');

@@ -33,11 +33,15 @@ export function verifySignature(
   const date = single(headers, 'x-amz-date');
   checkDate(date, now);
   const [accessKeyId, day, region, service, terminator] = authorization.credential;
-  if (service !== SERVICE) badScope(`Credential should be scoped to correct service: '${SERVICE}'.`);
+  if (service !== SERVICE)
+    badScope(`Credential should be scoped to correct service: '${SERVICE}'.`);
   if (terminator !== 'aws4_request') {
     badScope("Credential should be scoped with a valid terminator: 'aws4_request'.");
   }
-  if (day !== date.slice(0, 8)) badScope('Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.');
+  if (day !== date.slice(0, 8))
+    badScope(
+      'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.',
+    );
   for (const name of MUST_SIGN) {
     if (headers.has(name) && !authorization.signedHeaders.includes(name)) {
       mismatch(`'${name}' must be a 'SignedHeader' in the AWS Authorization.`);
@@ -116,9 +120,14 @@ function parseAuthorization(headers: Headers): Authorization {
 function incomplete(missing: readonly string[], text: string, hasDate = true): never {
   const wants = missing.map((name) => `Authorization header requires '${name}' parameter.`);
   if (!hasDate) {
-    wants.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
+    wants.push(
+      "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+    );
   }
-  throw new ApiError('IncompleteSignatureException', [...wants, `Authorization=${algorithmOf(text)}`].join(' '));
+  throw new ApiError(
+    'IncompleteSignatureException',
+    [...wants, `Authorization=${algorithmOf(text)}`].join(' '),
+  );
 }
 
 /** Never the credentials themselves: an Authorization of another scheme may hold a password. */
@@ -133,7 +142,7 @@ function checkDate(text: string, now: EpochMs): void {
   if (match === null) {
     throw new ApiError(
       'IncompleteSignatureException',
-      "Date must be in ISO-8601 'basic format'. Got '" + text + "'.",
+      `Date must be in ISO-8601 'basic format'. Got '${text}'.`,
     );
   }
   const [, year, month, day, hour, minute, second] = match;
@@ -144,7 +153,9 @@ function checkDate(text: string, now: EpochMs): void {
     mismatch(`Signature expired: ${text} is now earlier than ${limits[0]} (${limits[1]} - 5 min.)`);
   }
   if (at > now + MAX_CLOCK_SKEW_MS) {
-    mismatch(`Signature not yet current: ${text} is still later than ${limits[2]} (${limits[1]} + 5 min.)`);
+    mismatch(
+      `Signature not yet current: ${text} is still later than ${limits[2]} (${limits[1]} + 5 min.)`,
+    );
   }
 }
 

@@ -21,11 +21,7 @@ export function checkTags(tags: readonly Tag[], resourceArn?: string): void {
 }
 
 /** Adds tags, or gives present ones a new value. */
-export async function storeTags(
-  api: ApiContext,
-  arn: string,
-  tags: readonly Tag[],
-): Promise<void> {
+export async function storeTags(api: ApiContext, arn: string, tags: readonly Tag[]): Promise<void> {
   if (tags.length === 0) return;
   await api.tags.change(arn, (present) => {
     const merged = new Map((present ?? []).map((tag) => [tag.key, tag]));

@@ -2,6 +2,7 @@
 import type { Chance, Scope } from '../expr/scope.js';
 import { formatTimestamp } from '../expr/timestamp.js';
 import { fromEntries, type Json, type JsonObject } from '../lib/json.js';
+import type { Stage } from './env.js';
 import type { ExecutionState, Frame } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -28,8 +29,15 @@ export class FrameScope implements Scope {
   }
 
   get context(): JsonObject {
-    this.built ??= contextObject(this.turn.state, this.frame, this.extras);
+    this.built ??=
+      this.turn.env.contextObject ?? contextObject(this.turn.state, this.frame, this.extras);
     return this.built;
+  }
+
+  /** Shows a value of the data flow to whoever inspects the turn; returns it. */
+  traced<T extends Json>(stage: Stage, value: T): T {
+    this.turn.env.trace?.(stage, value);
+    return value;
   }
 
   /** The same view with another `$`. */

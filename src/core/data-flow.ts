@@ -73,11 +73,18 @@ function compileJsonPathFlow(definition: JsonObject, withParameters: boolean): D
     assign === null ? null : asObject(assign.evaluate(scope.with(dollar)));
   return {
     language: 'JSONPath',
-    effectiveInput: input,
-    arguments: (scope) => (parameters === null ? scope.input : parameters.evaluate(scope)),
+    effectiveInput: (scope) => scope.traced('afterInputPath', input(scope)),
+    arguments: (scope) =>
+      scope.traced(
+        'afterParameters',
+        parameters === null ? scope.input : parameters.evaluate(scope),
+      ),
     complete: (scope, result) => {
-      const selected = selector === null ? result : selector.evaluate(scope.with(result));
-      const placed = place(scope.input, selected);
+      const selected = scope.traced(
+        'afterResultSelector',
+        selector === null ? result : selector.evaluate(scope.with(result)),
+      );
+      const placed = scope.traced('afterResultPath', place(scope.input, selected));
       return { output: output(scope.with(placed)), assigned: assignFrom(scope, result) };
     },
     output: (scope, value) => output(scope.with(value)),
@@ -94,7 +101,10 @@ function compileJsonataFlow(definition: JsonObject): DataFlow {
   return {
     language: 'JSONata',
     effectiveInput: (scope) => scope.input,
-    arguments: (scope) => (args === null ? scope.input : evaluateIn(args, scope)),
+    arguments: (scope) =>
+      args === null
+        ? scope.input
+        : evaluateIn(args, scope).then((value) => scope.traced('afterArguments', value)),
     complete: (scope, result) => rule(scope, { result }, result),
     output: (_scope, value) => value,
     pass: (scope) => rule(scope, {}, scope.input),

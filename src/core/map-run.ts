@@ -143,9 +143,7 @@ export function isThresholdExceeded(settings: MapRunSettings, progress: Progress
   if (toleratedCount !== null && failed > toleratedCount) return true;
   if (toleratedPercentage === null) return false;
   if (toleratedPercentage === 0) return true;
-  return (
-    progress.totalItems !== null && (failed / progress.totalItems) * 100 > toleratedPercentage
-  );
+  return progress.totalItems !== null && (failed / progress.totalItems) * 100 > toleratedPercentage;
 }
 
 /** The same digits for the same seed, in the form of a version 4 UUID. */

@@ -40,6 +40,8 @@ export interface HandlerContext {
   readonly submission: Json | null;
   /** Callback token when the resource ends in `.waitForTaskToken`, else null. */
   readonly taskToken: string | null;
+  /** The state's `Credentials`, evaluated; absent or null when it has none. */
+  readonly credentials?: JsonObject | null;
   readonly log: Logger;
   /** `fetch` behind the egress guard: refuses internal addresses that the configuration does not allow. */
   readonly fetch: typeof globalThis.fetch;
@@ -60,7 +62,16 @@ export interface TaskIdentity {
   readonly resource: string;
   /** 0 for the first attempt of a visit. */
   readonly attempt: number;
+  /** The role of the execution; only AWS, asked to assume another one, cares. */
+  readonly roleArn?: string;
 }
+
+/** `signal.reason` when the worker stops: the attempt stays open, so what it started goes on. */
+export const SHUTDOWN = new Error('The engine is shutting down.');
+/** `signal.reason` when a task token has answered for the handler: what it started goes on too. */
+export const ANSWERED = new Error('A task token has answered for the task.');
+/** `signal.reason` when nobody wants the work any more: what the handler started is to be stopped. */
+export const CANCELLED = new Error('The task was cancelled.');
 
 export interface Logger {
   debug(message: string, fields?: JsonObject): void;

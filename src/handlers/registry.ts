@@ -10,7 +10,7 @@ import { type Handler, TaskFailure } from './handler.js';
 import { createHttpHandler } from './http.js';
 import { createLambdaHandlers, type LambdaClientFactory, type LambdaHandlers } from './lambda.js';
 import { createProcessHandler } from './process.js';
-import { functionNameOf, readResource, splitSuffix } from './resource.js';
+import { readResource, splitSuffix } from './resource.js';
 import { compileCheck } from './schema-check.js';
 import { didYouMean } from './suggest.js';
 
@@ -78,10 +78,11 @@ export function createRegistry({ handlers, config, lambdaClient }: RegistryOptio
     ],
     explainUnknown: (resource) => {
       const hint = didYouMean(resource, [...functions.keys(), ...builtIn.all.keys()]);
-      const name = functionNameOf(resource);
+      const { base } = splitSuffix(resource);
+      const file = base.slice(base.lastIndexOf(':') + 1).replaceAll(/[^\w-]+/g, '-');
       return (
         `Nothing here does "${resource}".${hint} To map it, add "functions": ` +
-        `{"${name}": "./functions/${name}.js#handler"} to stepwell.config.json.`
+        `{"${resource}": "./functions/${file}.js#handler"} to stepwell.config.json.`
       );
     },
   };
@@ -129,7 +130,8 @@ function resolve(resource: string, sources: Sources): ResolvedResource | null {
     }
     case 'integration': {
       const short = `${name.service}:${name.action}`;
-      const handler = builtIn.find(resource) ?? builtIn.find(short);
+      const own = functions.get(resource) ?? functions.get(short);
+      const handler = own ?? builtIn.find(resource) ?? builtIn.find(short);
       if (handler === null) return null;
       return { kind: 'task', handler, resourceType: name.service, resource: name.action };
     }

@@ -6,7 +6,8 @@
 import { isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
 import { DEFAULT_VARIANT, MAX_INSTANCES } from '../serving/index.js';
 import type { Handler, HandlerContext, TaskFailure } from './handler.js';
-import { type DeployRequest, endpointArn, type HealthCheck, runDeploy } from './ml/deploy.js';
+import { type DeployRequest, endpointArn, runDeploy } from './ml/deploy.js';
+import type { HealthCheck } from './ml/deploy-health.js';
 import { asRegistryTask, authorOf } from './ml/register.js';
 import { Findings, sagemakerError } from './sagemaker-errors.js';
 import { nameFrom, type SageMakerOptions, sagemakerArn } from './sagemaker-options.js';

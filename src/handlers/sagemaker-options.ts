@@ -1,7 +1,7 @@
 /** What the SageMaker handlers share: their options, defaults under parameters, and ARNs. */
 import { isObject, type Json, type JsonObject, setOwn, shallowCopy } from '../lib/json.js';
 import type { Workspaces } from '../ml/workspace.js';
-import type { HandlerContext } from './handler.js';
+import type { Handler, HandlerContext } from './handler.js';
 import type { DeployOptions } from './ml/deploy.js';
 import type { FineTuneHandlerOptions } from './ml/fine-tune.js';
 import type { SageMakerRecords } from './sagemaker-records.js';
@@ -17,12 +17,22 @@ export interface SageMakerDefaults {
   readonly endpointDefaults?: JsonObject;
 }
 
+/** The steps between which a machine's execution remembers what was made. */
+export interface DataHandlers {
+  readonly ingest: Handler;
+  readonly validate: Handler;
+  readonly preprocess: Handler;
+  readonly evaluate: Handler;
+}
+
 export interface SageMakerOptions {
   readonly fineTune: FineTuneHandlerOptions;
   readonly deploy: DeployOptions;
   readonly workspaces: Workspaces;
   readonly records: SageMakerRecords;
   readonly defaults?: SageMakerDefaults;
+  /** The data handlers behind `workspace:*`; those of this folder by default. */
+  readonly data?: Partial<DataHandlers>;
   /** Local copy of an `s3://` object; without it such a channel is refused by name. */
   readonly fetchS3?: (uri: string, context: HandlerContext) => Promise<string>;
   /** Folder for the work of jobs that outlive their task (createTrainingJob without `.sync`). */

@@ -5,19 +5,24 @@
  */
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
+import { fromEntries, isArray, isObject, type JsonObject } from '../lib/json.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { runFineTune } from './ml/fine-tune.js';
 import { readHyperparameters } from './ml/fine-tune-hyperparameters.js';
+import {
+  abandoned,
+  completed,
+  endedAs,
+  entered,
+  initialDescription,
+  MAX_RUNTIME_SECONDS,
+  restarted,
+  withIsoDates,
+} from './sagemaker-description.js';
 import { Findings, jobFailed, sagemakerError } from './sagemaker-errors.js';
 import { mergeDeep, type SageMakerOptions, sagemakerArn } from './sagemaker-options.js';
 
 const CREATE = 'arn:aws:states:::sagemaker:createTrainingJob';
-
-/** API DescribeTrainingJob: FailureReason has at most 1024 characters. */
-const MAX_FAILURE_REASON = 1024;
-/** SageMaker's own default of MaxRuntimeInSeconds. */
-const MAX_RUNTIME_SECONDS = 86_400;
 
 const PARAMETERS: JsonObject = {
   type: 'object',
@@ -236,10 +241,11 @@ async function perform(
     });
     return description;
   } catch (error) {
-    const ending = endingOf(error, context, limit.signal, description, now());
-    await save(ending);
-    if (context.signal.aborted) throw error;
-    throw jobFailed(ending);
+    const stopped = context.signal.aborted;
+    const ending = stopped ? 'Stopped' : limit.signal.aborted ? 'MaxRuntimeExceeded' : 'Failed';
+    await save(endedAs(ending, error, description, now()));
+    if (stopped) throw error;
+    throw jobFailed(description);
   } finally {
     limit.clear();
   }
@@ -343,130 +349,6 @@ async function remembered(context: HandlerContext, options: SageMakerOptions): P
   );
 }
 
-function initialDescription(request: JsonObject, arn: string, now: number): JsonObject {
-  return {
-    TrainingJobName: request.TrainingJobName as string,
-    TrainingJobArn: arn,
-    ModelArtifacts: { S3ModelArtifacts: '' },
-    TrainingJobStatus: 'InProgress',
-    SecondaryStatus: 'Starting',
-    HyperParameters: isObject(request.HyperParameters) ? request.HyperParameters : {},
-    AlgorithmSpecification: isObject(request.AlgorithmSpecification)
-      ? request.AlgorithmSpecification
-      : { TrainingImage: 'stepwell/fine-tune', TrainingInputMode: 'File' },
-    RoleArn: request.RoleArn as string,
-    ...(isArray(request.InputDataConfig) ? { InputDataConfig: request.InputDataConfig } : {}),
-    OutputDataConfig: isObject(request.OutputDataConfig)
-      ? request.OutputDataConfig
-      : { S3OutputPath: 'artifact://' },
-    ResourceConfig: isObject(request.ResourceConfig)
-      ? request.ResourceConfig
-      : { InstanceType: 'local', InstanceCount: 1, VolumeSizeInGB: 1 },
-    StoppingCondition: isObject(request.StoppingCondition)
-      ? request.StoppingCondition
-      : { MaxRuntimeInSeconds: MAX_RUNTIME_SECONDS },
-    CreationTime: now,
-    LastModifiedTime: now,
-    SecondaryStatusTransitions: [
-      { Status: 'Starting', StartTime: now, StatusMessage: MESSAGES.Starting },
-    ],
-    EnableNetworkIsolation: true,
-    EnableInterContainerTrafficEncryption: false,
-    EnableManagedSpotTraining: false,
-  };
-}
-
-const MESSAGES = {
-  Starting: 'Starting the training job',
-  Downloading: 'Finding the input data',
-  Training: 'Training in progress',
-  Uploading: 'Storing the trained model',
-  Completed: 'Training job completed',
-  Failed: 'Training job failed',
-  Stopped: 'Training job stopped',
-  MaxRuntimeExceeded: 'Training job ran longer than MaxRuntimeInSeconds',
-  Restarting: 'Going on from the last checkpoint',
-} as const;
-type Secondary = keyof typeof MESSAGES;
-
-/** A job whose attempt was lost or failed goes on: its earlier ending is taken back. */
-function restarted(description: JsonObject, now: number): JsonObject {
-  const { FailureReason, TrainingEndTime, BillableTimeInSeconds, TrainingTimeInSeconds, ...rest } =
-    description;
-  if (description.SecondaryStatus === 'Starting') return rest;
-  return entered({ ...rest, TrainingJobStatus: 'InProgress' }, 'Restarting', now);
-}
-
-function entered(description: JsonObject, status: Secondary, now: number): JsonObject {
-  const before = isArray(description.SecondaryStatusTransitions)
-    ? (description.SecondaryStatusTransitions as JsonObject[])
-    : [];
-  const closed = before.map((item, index) =>
-    index === before.length - 1 && item.EndTime === undefined ? { ...item, EndTime: now } : item,
-  );
-  const next: JsonObject = { Status: status, StartTime: now, StatusMessage: MESSAGES[status] };
-  return {
-    ...description,
-    SecondaryStatus: status,
-    LastModifiedTime: now,
-    SecondaryStatusTransitions: [...closed, next],
-  };
-}
-
-function completed(description: JsonObject, result: JsonObject, now: number): JsonObject {
-  const model = result.model as JsonObject;
-  return {
-    ...ended(entered(description, 'Completed', now), now),
-    TrainingJobStatus: 'Completed',
-    ModelArtifacts: { S3ModelArtifacts: model.uri as string },
-    FinalMetricDataList: metricsOf(isObject(result.metrics) ? result.metrics : {}, now),
-  };
-}
-
-function ended(description: JsonObject, now: number): JsonObject {
-  const startedAt = Number(description.TrainingStartTime ?? now);
-  const seconds = Math.max(1, Math.ceil((now - startedAt) / 1000));
-  return {
-    ...description,
-    TrainingEndTime: now,
-    TrainingTimeInSeconds: seconds,
-    BillableTimeInSeconds: seconds,
-  };
-}
-
-/** Numbers of the metrics object, those inside it under `outer:inner`. */
-function metricsOf(metrics: JsonObject, now: number, prefix = ''): JsonObject[] {
-  return Object.entries(metrics).flatMap(([key, value]) => {
-    if (typeof value === 'number')
-      return [{ MetricName: prefix + key, Value: value, Timestamp: now }];
-    return isObject(value) && prefix === '' ? metricsOf(value, now, `${key}:`) : [];
-  });
-}
-
-function endingOf(
-  error: unknown,
-  context: HandlerContext,
-  limit: AbortSignal,
-  description: JsonObject,
-  now: number,
-): JsonObject {
-  const stopped = context.signal.aborted || limit.aborted;
-  const status: Secondary = !stopped
-    ? 'Failed'
-    : context.signal.aborted
-      ? 'Stopped'
-      : 'MaxRuntimeExceeded';
-  const reason =
-    error instanceof TaskFailure
-      ? `${/^[A-Za-z]+$/.test(error.error) ? error.error : `AlgorithmError: ${error.error}`}: ${error.reason}`
-      : `AlgorithmError: ${error instanceof Error ? error.message : String(error)}`;
-  return {
-    ...ended(entered(description, status, now), now),
-    TrainingJobStatus: stopped ? 'Stopped' : 'Failed',
-    ...(stopped ? {} : { FailureReason: reason.slice(0, MAX_FAILURE_REASON) }),
-  };
-}
-
 /** What a job may use after its task has ended: no heartbeat, a folder of its own. */
 async function detachedContext(
   job: Job,
@@ -503,14 +385,6 @@ async function describe(
   return withIsoDates(lost ? abandoned(current, now) : current) as JsonObject;
 }
 
-function abandoned(description: JsonObject, now: number): JsonObject {
-  return {
-    ...ended(entered(description, 'Failed', now), now),
-    TrainingJobStatus: 'Failed',
-    FailureReason: 'InternalServerError: the process that ran the job has ended.',
-  };
-}
-
 function runs(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -518,14 +392,4 @@ function runs(pid: number): boolean {
   } catch (error) {
     return (error as { code?: unknown }).code === 'EPERM';
   }
-}
-
-function withIsoDates(value: Json): Json {
-  if (isArray(value)) return value.map(withIsoDates);
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value).map(([key, item]) => {
-    const isDate = typeof item === 'number' && /(Time|Timestamp)$/.test(key);
-    return [key, isDate ? new Date(item).toISOString() : withIsoDates(item)] as const;
-  });
-  return fromEntries(entries);
 }

@@ -7,18 +7,10 @@
 import { fromEntries, isObject, type Json, type JsonObject } from '../lib/json.js';
 import type { Workspaces } from '../ml/workspace.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
+import type { DataHandlers } from './sagemaker-options.js';
 import { compileCheck } from './schema-check.js';
 
-export interface WorkspaceParts {
-  readonly ingest: Handler;
-  readonly validate: Handler;
-  readonly preprocess: Handler;
-  readonly evaluate: Handler;
-  readonly workspaces: Workspaces;
-}
-
-export function workspaceHandlers(parts: WorkspaceParts): readonly Handler[] {
-  const { workspaces } = parts;
+export function workspaceHandlers(parts: DataHandlers, workspaces: Workspaces): readonly Handler[] {
   const ingest = step(parts.ingest);
   const validate = step(parts.validate);
   const preprocess = step(parts.preprocess);

@@ -4,12 +4,16 @@
  * job of a request-response createTrainingJob is cut off unseen.
  */
 import type { Handler } from './handler.js';
+import { evaluateHandler } from './ml/evaluate.js';
+import { ingestHandler } from './ml/ingest.js';
+import { preprocessHandler } from './ml/preprocess.js';
+import { validateHandler } from './ml/validate.js';
 import { endpointHandlers } from './sagemaker-endpoints.js';
-import type { SageMakerOptions } from './sagemaker-options.js';
+import type { DataHandlers, SageMakerOptions } from './sagemaker-options.js';
 import { backgroundJobs, trainingHandlers } from './sagemaker-training.js';
+import { workspaceHandlers } from './sagemaker-workspace.js';
 
-export type { SageMakerDefaults, SageMakerOptions } from './sagemaker-options.js';
-export { type WorkspaceParts, workspaceHandlers } from './sagemaker-workspace.js';
+export type { DataHandlers, SageMakerDefaults, SageMakerOptions } from './sagemaker-options.js';
 export { openSageMakerRecords, type SageMakerRecords } from './sagemaker-records.js';
 
 export interface SageMaker {
@@ -20,10 +24,21 @@ export interface SageMaker {
   stop(): Promise<void>;
 }
 
+const DATA_HANDLERS: DataHandlers = {
+  ingest: ingestHandler(),
+  validate: validateHandler,
+  preprocess: preprocessHandler,
+  evaluate: evaluateHandler(),
+};
+
 export function createSageMaker(options: SageMakerOptions): SageMaker {
   const background = backgroundJobs();
   return {
-    handlers: [...trainingHandlers(options, background), ...endpointHandlers(options)],
+    handlers: [
+      ...trainingHandlers(options, background),
+      ...endpointHandlers(options),
+      ...workspaceHandlers({ ...DATA_HANDLERS, ...options.data }, options.workspaces),
+    ],
     settle: () => background.settle(),
     stop: () => background.stop(),
   };

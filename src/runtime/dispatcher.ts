@@ -14,7 +14,7 @@ import type {
   HandlerContext,
   Logger,
 } from '../handlers/handler.js';
-import { TaskFailure } from '../handlers/handler.js';
+import { CANCELLED, SHUTDOWN, TaskFailure } from '../handlers/handler.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import { sha256 } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
@@ -157,7 +157,9 @@ export class Dispatcher {
         stateName: order.stateName,
         resource: order.scheduled.resource.arn,
         attempt: order.attempt,
+        roleArn: identity.roleArn,
       },
+      credentials: order.scheduled.credentials,
       heartbeat: () => receiver.heartbeat(arn, task),
       progress: (done, total, note, details) => {
         receiver.heartbeat(arn, task);
@@ -187,8 +189,8 @@ export class Dispatcher {
   }
 
   /** Tells a running attempt that nobody waits for it any more. */
-  cancel(arn: ExecutionArn, by: number): void {
-    this.running.get(runName(arn, by))?.abort(new Error('The task was cancelled.'));
+  cancel(arn: ExecutionArn, by: number, reason: Error = CANCELLED): void {
+    this.running.get(runName(arn, by))?.abort(reason);
   }
 
   /** Aborts everything; the attempts stay open in the journal. */
@@ -200,8 +202,6 @@ export class Dispatcher {
     return this.running.size;
   }
 }
-
-const SHUTDOWN = new Error('The engine is shutting down.');
 
 function runName(arn: string, by: number): string {
   return `${arn} ${by}`;

@@ -49,6 +49,9 @@ export interface EngineOptions {
 /** Commits that conflict because another process was faster: reload and decide again, this often. */
 const MAX_CONFLICTS = 20;
 const RECOVERY_BATCH = 500;
+/** Pauses between deliveries while the store is out of reach: doubling from the first to the longest. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 30_000;
 
 type FactsListener = (arn: ExecutionArn, facts: readonly Fact[]) => void;
 
@@ -77,6 +80,8 @@ class LocalEngine implements Engine {
   private readonly listeners = new Map<ExecutionArn | null, Set<FactsListener>>();
   private readonly clock: Clock;
   private readonly mine: Set<ExecutionArn> | null;
+  /** Cancels of pauses under way. */
+  private readonly pauses = new Set<() => void>();
   private closed = false;
 
   constructor(
@@ -95,12 +100,10 @@ class LocalEngine implements Engine {
       (error) => this.report('Timers could not be read.', error),
     );
     this.dispatcher = new Dispatcher(options.resources, options.services, {
-      result: async (arn, task, outcome, stage) => {
-        await this.deliver(arn, { type: 'TaskResult', task, outcome, stage });
-      },
-      submitted: async (arn, task, output) => {
-        await this.deliver(arn, { type: 'TaskSubmitted', task, output });
-      },
+      result: (arn, task, outcome, stage) =>
+        this.deliverSurely(arn, { type: 'TaskResult', task, outcome, stage }),
+      submitted: (arn, task, output) =>
+        this.deliverSurely(arn, { type: 'TaskSubmitted', task, output }),
       heartbeat: (arn, task) => {
         this.heartbeat(arn, task).catch((error) => this.report('A heartbeat was lost.', error));
       },
@@ -172,10 +175,42 @@ class LocalEngine implements Engine {
 
   private inBackground(arn: ExecutionArn, stimulus: Stimulus): void {
     if (this.closed || !this.drives(arn)) return;
-    this.deliver(arn, stimulus).catch((error) => this.quarantine(arn, error));
+    this.deliverSurely(arn, stimulus).catch((error) => this.quarantine(arn, error));
+  }
+
+  /** Tries again while the store is out of reach; a bug or a damaged journal ends it. */
+  private async deliverSurely(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        await this.deliver(arn, stimulus);
+        return;
+      } catch (error) {
+        if (this.closed) return;
+        this.quarantine(arn, error);
+        if (isFault(error)) return;
+      }
+      await this.pause(pauseMs);
+      if (this.closed) return;
+    }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.pauses.delete(cancel);
+        resolve();
+      };
+      const cancelTimer = this.clock.at((this.clock.now() + ms) as EpochMs, end);
+      const cancel = (): void => {
+        cancelTimer();
+        end();
+      };
+      this.pauses.add(cancel);
+    });
   }
 
   private async turn(live: Live, stimulus: Stimulus): Promise<readonly Fact[]> {
+    await this.settle(live);
     for (let conflicts = 0; ; conflicts++) {
       const facts = await this.tryTurn(live, stimulus);
       if (facts !== null) return facts;
@@ -197,17 +232,54 @@ class LocalEngine implements Engine {
     const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
     const previous = { seq: before?.seq ?? (0 as Seq), digest: live.digest };
     const { commit, effects } = prepareCommit(previous, facts, state, fired);
-    const answer = await this.options.store.commit(commit).catch((error) => {
-      // Applied or not: only the store knows. What memory holds is no longer trusted.
-      this.live.forget(live);
-      throw error;
-    });
-    if (answer === 'conflict') return null;
-    live.state = state;
-    live.digest = commit.digest;
-    this.apply(state, effects, facts);
-    this.publish(live.arn, facts);
+    live.unsettled = { digest: commit.digest, state, facts, effects };
+    const answer = await this.options.store
+      .commit(commit)
+      .catch((error) => this.replyLost(live, error));
+    if (answer === 'committed') this.settled(live);
+    // A conflict may be with this very commit, when its first reply was lost on the way.
+    else if (!(await this.settle(live))) return null;
     return facts;
+  }
+
+  /** Applied or not: only the store knows. What memory holds is no longer trusted. */
+  private async replyLost(live: Live, error: unknown): Promise<'committed'> {
+    this.live.forget(live);
+    try {
+      if (await this.settle(live)) return 'committed';
+    } catch (second) {
+      this.report('The store does not say what became of a commit.', second, { arn: live.arn });
+      this.inBackground(live.arn, { type: 'Continue' });
+    }
+    throw error;
+  }
+
+  /** Finds out whether a commit without a reply is in the journal, and hands out what it promised. */
+  private async settle(live: Live): Promise<boolean> {
+    const { unsettled } = live;
+    if (unsettled === null) return false;
+    const commits = await this.options.store.load(live.arn);
+    const applied = commits.findIndex((commit) => commit.digest === unsettled.digest);
+    if (applied === -1) {
+      live.unsettled = null;
+      return false;
+    }
+    this.settled(live);
+    // Others may have written after it.
+    if (applied < commits.length - 1) await this.live.load(live);
+    return true;
+  }
+
+  /** The commit is durable: memory follows, and the outside may know. */
+  private settled(live: Live): void {
+    const { unsettled } = live;
+    if (unsettled === null) return;
+    live.unsettled = null;
+    live.state = unsettled.state;
+    live.digest = unsettled.digest;
+    live.loaded = true;
+    this.apply(unsettled.state, unsettled.effects, unsettled.facts);
+    this.publish(live.arn, unsettled.facts);
   }
 
   private env(): Env {
@@ -223,11 +295,7 @@ class LocalEngine implements Engine {
   }
 
   /** The outside learns of a turn only here, after its commit. */
-  private apply(
-    state: ExecutionState,
-    effects: readonly Effect[],
-    facts: readonly Fact[],
-  ): void {
+  private apply(state: ExecutionState, effects: readonly Effect[], facts: readonly Fact[]): void {
     const arn = state.identity.arn as ExecutionArn;
     for (const effect of effects) {
       switch (effect.do) {
@@ -251,12 +319,7 @@ class LocalEngine implements Engine {
   }
 
   /** Starts the work that fact `by` asked for, unless it is over already. */
-  private begin(
-    state: ExecutionState,
-    by: Seq,
-    facts: readonly Fact[],
-    recovered: boolean,
-  ): void {
+  private begin(state: ExecutionState, by: Seq, facts: readonly Fact[], recovered: boolean): void {
     if (this.closed) return;
     const arn = state.identity.arn as ExecutionArn;
     for (const frame of state.frames.values()) {
@@ -419,10 +482,9 @@ class LocalEngine implements Engine {
 
   /** A bug or a damaged journal stops one execution, never the process. */
   private quarantine(arn: ExecutionArn, error: unknown): void {
-    const reason =
-      error instanceof InvariantError || error instanceof JournalCorrupt
-        ? 'The execution is quarantined: its journal is kept and it is not driven any further.'
-        : 'The execution could not be driven; it is tried again with the next stimulus or start.';
+    const reason = isFault(error)
+      ? 'The execution is quarantined: its journal is kept and it is not driven any further.'
+      : 'The execution could not be driven; it is tried again with the next stimulus or start.';
     this.report(reason, error, { arn });
   }
 
@@ -437,10 +499,15 @@ class LocalEngine implements Engine {
 
   async close(): Promise<void> {
     this.closed = true;
+    for (const cancel of this.pauses) cancel();
     this.scheduler.close();
     this.dispatcher.close();
     await this.live.idle();
   }
+}
+
+function isFault(error: unknown): boolean {
+  return error instanceof InvariantError || error instanceof JournalCorrupt;
 }
 
 function scheduledFact(facts: readonly Fact[], seq: Seq): FactOf<'TaskScheduled'> {

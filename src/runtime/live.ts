@@ -1,4 +1,5 @@
 /** Executions in memory: their folded state, and one mailbox each so that turns never interleave. */
+import type { Effect } from '../core/effects.js';
 import type { Fact } from '../core/fact.js';
 import { fold } from '../core/evolve.js';
 import type { ExecutionState } from '../core/state.js';
@@ -19,6 +20,15 @@ export interface Live {
   tail: Promise<unknown>;
   /** Turns waiting or running; an execution in use is never dropped. */
   busy: number;
+  /** A commit whose reply was lost; what it promised is handed out once the store says it is there. */
+  unsettled: Unsettled | null;
+}
+
+export interface Unsettled {
+  readonly digest: Digest;
+  readonly state: ExecutionState;
+  readonly facts: readonly Fact[];
+  readonly effects: readonly Effect[];
 }
 
 export class LiveExecutions {
@@ -48,6 +58,7 @@ export class LiveExecutions {
       loaded: false,
       tail: Promise.resolve(),
       busy: 0,
+      unsettled: null,
     };
     this.live.set(arn, made);
     return made;
@@ -56,7 +67,7 @@ export class LiveExecutions {
   /** Folds the stored journal. */
   async load(live: Live): Promise<void> {
     const journal = await loadJournal(this.store, live.arn);
-    live.state = journal === null ? null : fold(journal.facts as Iterable<Fact>);
+    live.state = journal === null ? null : fold(journal.facts);
     live.digest = journal?.digest ?? EMPTY_DIGEST;
     live.loaded = true;
   }
@@ -70,7 +81,7 @@ export class LiveExecutions {
 
   private release(live: Live): void {
     live.busy--;
-    if (live.busy > 0) return;
+    if (live.busy > 0 || live.unsettled !== null) return;
     const over = live.state === null || live.state.status !== 'RUNNING';
     if (over) {
       this.live.delete(live.arn);
@@ -81,7 +92,7 @@ export class LiveExecutions {
     this.live.set(live.arn, live);
     if (this.live.size <= MAX_IDLE) return;
     for (const candidate of this.live.values()) {
-      if (candidate.busy > 0) continue;
+      if (candidate.busy > 0 || candidate.unsettled !== null) continue;
       this.live.delete(candidate.arn);
       return;
     }

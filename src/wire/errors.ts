@@ -75,10 +75,7 @@ export function invalidToken(): ApiError {
 }
 
 export function taskTimedOut(): ApiError {
-  return new ApiError(
-    'TaskTimedOut',
-    "Task Timed Out: 'Provided task does not exist anymore'",
-  );
+  return new ApiError('TaskTimedOut', "Task Timed Out: 'Provided task does not exist anymore'");
 }
 
 export function invalidOutput(reason: string): ApiError {

@@ -48,3 +48,82 @@ export async function startHarness(options: Partial<ServerOptions> = {}): Promis
     },
   };
 }
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at member by member.
+  readonly body: any;
+}
+
+/** One AWS JSON 1.0 request; `init` overrides headers or body. */
+export async function call(
+  url: string,
+  operation: string,
+  members: unknown = {},
+  init: { readonly headers?: Record<string, string>; readonly body?: BodyInit } = {},
+): Promise<Reply> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/x-amz-json-1.0',
+      'X-Amz-Target': `AWSStepFunctions.${operation}`,
+      ...init.headers,
+    },
+    body: init.body ?? JSON.stringify(members),
+  });
+  return readReply(response);
+}
+
+export async function readReply(response: Response): Promise<Reply> {
+  const text = await response.text();
+  const { status, headers } = response;
+  return { status, headers, body: text === '' ? null : JSON.parse(text) };
+}
+
+export const ROLE = 'arn:aws:iam::123456789012:role/test';
+export const PASS = JSON.stringify({
+  StartAt: 'P',
+  States: { P: { Type: 'Pass', Result: { done: true }, End: true } },
+});
+export const WAIT = JSON.stringify({
+  StartAt: 'W',
+  States: { W: { Type: 'Wait', Seconds: 3600, End: true } },
+});
+export const FAIL = JSON.stringify({
+  StartAt: 'F',
+  States: { F: { Type: 'Fail', Error: 'Oops', Cause: 'Because' } },
+});
+
+let counter = 0;
+export function uniqueName(stem: string): string {
+  return `${stem}-${process.pid}-${++counter}`;
+}
+
+/** Creates a machine and answers its ARN. */
+export async function createMachine(
+  url: string,
+  definition = PASS,
+  more: Record<string, unknown> = {},
+): Promise<string> {
+  const name = uniqueName('machine');
+  const reply = await call(url, 'CreateStateMachine', {
+    name,
+    definition,
+    roleArn: ROLE,
+    ...more,
+  });
+  if (reply.status !== 200) throw new Error(JSON.stringify(reply.body));
+  return reply.body.stateMachineArn as string;
+}
+
+/** Starts an execution, waits for its end and answers DescribeExecution. */
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at member by member.
+export async function runToEnd(url: string, machine: string, input = '{}'): Promise<any> {
+  const { body } = await call(url, 'StartExecution', { stateMachineArn: machine, input });
+  for (;;) {
+    const reply = await call(url, 'DescribeExecution', { executionArn: body.executionArn });
+    if (reply.body.status !== 'RUNNING') return reply.body;
+    await new Promise((wake) => setTimeout(wake, 5));
+  }
+}

@@ -113,6 +113,19 @@ describe('resolve', () => {
     });
   });
 
+  it('any service integration can be mapped by its ARN, as the message for an unknown one says', async () => {
+    const arn = 'arn:aws:states:::glue:startJobRun.sync';
+    expect(registryOf().registry.explainUnknown(arn)).toContain(
+      `"functions": {"${arn}": "./functions/startJobRun.js#handler"}`,
+    );
+    const { registry, run } = registryOf({ functions: { [arn]: 'ml:ingest' } });
+    expect(await run(arn, 1)).toEqual({ resource: 'ml:ingest', parameters: 1 });
+    expect(registry.resolve(arn)).toMatchObject({
+      resourceType: 'glue',
+      resource: 'startJobRun.sync',
+    });
+  });
+
   it('a Lambda ARN, with or without alias, leads to the configured function of that name', async () => {
     const { registry, run } = registryOf({ functions: { Score: 'ml:ingest' } });
     for (const arn of [LAMBDA, `${LAMBDA}:PROD`, `${LAMBDA}:$LATEST`]) {

@@ -7,8 +7,8 @@ import {
   createSageMaker,
   openSageMakerRecords,
   type SageMaker,
-  workspaceHandlers,
 } from '../../src/handlers/sagemaker.js';
+import { workspaceHandlers } from '../../src/handlers/sagemaker-workspace.js';
 import { mergeDeep } from '../../src/handlers/sagemaker-options.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { openRegistry } from '../../src/ml/registry/index.js';
@@ -502,7 +502,7 @@ describe('the workspace', () => {
     });
     const preprocess = handler('ml:preprocess', ['dataset', 'split'], dataset);
     const evaluate = handler('ml:evaluate', ['model', 'dataset'], { metrics: { accuracy: 0.9 } });
-    const parts = workspaceHandlers({ ingest, validate, preprocess, evaluate, workspaces });
+    const parts = workspaceHandlers({ ingest, validate, preprocess, evaluate }, workspaces);
     const run = (name: string, input: JsonObject) =>
       parts
         .find((part) => part.resource === `workspace:${name}`)
@@ -537,13 +537,10 @@ describe('the workspace', () => {
 
   it('says what nothing has made yet, and which parameter is missing', async () => {
     const inner = handler('ml:x', ['source'], {});
-    const parts = workspaceHandlers({
-      ingest: inner,
-      validate: inner,
-      preprocess: inner,
-      evaluate: inner,
+    const parts = workspaceHandlers(
+      { ingest: inner, validate: inner, preprocess: inner, evaluate: inner },
       workspaces,
-    });
+    );
     const run = (name: string) =>
       parts
         .find((part) => part.resource === `workspace:${name}`)

@@ -119,7 +119,10 @@ describe('SqliteStore as a file', () => {
         output += chunk;
       });
       const wanted = 50 + 97 * round;
-      while (output.split('\n').length < wanted) await new Promise((done) => setTimeout(done, 1));
+      while (output.split('\n').length < wanted) {
+        expect(other.exitCode).toBeNull();
+        await new Promise((done) => setTimeout(done, 5));
+      }
       other.kill('SIGKILL');
       await once(other, 'close');
       const store = SqliteStore.open(path);

@@ -11,11 +11,7 @@ import { checkTags, storeTags } from '../tagging.js';
 import type { Actions } from './action.js';
 
 export const activityActions: Actions<
-  | 'CreateActivity'
-  | 'DescribeActivity'
-  | 'ListActivities'
-  | 'DeleteActivity'
-  | 'GetActivityTask'
+  'CreateActivity' | 'DescribeActivity' | 'ListActivities' | 'DeleteActivity' | 'GetActivityTask'
 > = {
   CreateActivity: async (api, input) => {
     checkName(input.name);

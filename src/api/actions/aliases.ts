@@ -136,7 +136,10 @@ function expectAliasArn(text: string): ArnOf<'stateMachine'> {
 async function checkRouting(api: ApiContext, routing: RoutingInput): Promise<string> {
   const arns = routing.map((route) => route.stateMachineVersionArn);
   if (new Set(arns).size < arns.length) {
-    throw badRouting('Routing configuration must contain distinct state machine version ARNs.', arns);
+    throw badRouting(
+      'Routing configuration must contain distinct state machine version ARNs.',
+      arns,
+    );
   }
   const weights = routing.map((route) => route.weight);
   if (weights.reduce((sum, weight) => sum + weight, 0) !== 100) {
@@ -145,7 +148,8 @@ async function checkRouting(api: ApiContext, routing: RoutingInput): Promise<str
   const machines = new Set<string>();
   for (const text of arns) {
     const arn = expectArn(text, 'stateMachine');
-    if (arn.qualifier === null || !isVersionQualifier(arn.qualifier)) throw foreignVersions(routing);
+    if (arn.qualifier === null || !isVersionQualifier(arn.qualifier))
+      throw foreignVersions(routing);
     machines.add(await existingVersion(api, arn, text));
   }
   const [machine] = machines;
@@ -174,10 +178,7 @@ function foreignVersions(routing: RoutingInput) {
 }
 
 function badRouting(sentence: string, received: readonly (string | number)[]) {
-  return invalid(
-    `${sentence} Received: [${received.join(', ')}]`,
-    'INVALID_ROUTING_CONFIGURATION',
-  );
+  return invalid(`${sentence} Received: [${received.join(', ')}]`, 'INVALID_ROUTING_CONFIGURATION');
 }
 
 function sameAlias(a: Alias, b: Alias): boolean {

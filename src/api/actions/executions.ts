@@ -160,7 +160,10 @@ async function executionFilter(
     if ((await api.mapRuns.get(mapRunArn)) === null) throw resourceNotFound(mapRunArn);
     return { filter: { mapRunArn, ...narrow }, none: pending };
   }
-  return { filter: { ...(await machineFilter(api, stateMachineArn as string)), ...narrow }, none: false };
+  return {
+    filter: { ...(await machineFilter(api, stateMachineArn as string)), ...narrow },
+    none: false,
+  };
 }
 
 async function machineFilter(api: ApiContext, text: string): Promise<ExecutionFilter> {

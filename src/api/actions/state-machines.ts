@@ -1,5 +1,12 @@
 /** State machines: create, update, describe, list, delete. */
-import { deepEqual, getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import {
+  deepEqual,
+  getOwn,
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+} from '../../lib/json.js';
 import { parseJson } from '../../lib/jackson.js';
 import { labelledMachineArn, machineArn, versionArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';

@@ -1,12 +1,7 @@
 /** Versions: immutable numbered revisions of a machine. */
 import { machineArn, versionArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';
-import {
-  conflict,
-  invalid,
-  machineDeleting,
-  machineDoesNotExist,
-} from '../../wire/errors.js';
+import { conflict, invalid, machineDeleting, machineDoesNotExist } from '../../wire/errors.js';
 import { expectArn, expectMachineArn, isVersionQualifier } from '../arns.js';
 import type { ApiContext } from '../context.js';
 import { type Version, versionId } from '../machines.js';

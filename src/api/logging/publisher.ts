@@ -57,11 +57,7 @@ async function follow(
   return entry;
 }
 
-async function entryFor(
-  api: ApiContext,
-  id: RevisionId,
-  lastId: number,
-): Promise<Followed | null> {
+async function entryFor(api: ApiContext, id: RevisionId, lastId: number): Promise<Followed | null> {
   const revision = await api.machines.revision(id);
   const logging = revision?.loggingConfiguration;
   const group = logging?.destinations?.[0]?.cloudWatchLogsLogGroup?.logGroupArn;

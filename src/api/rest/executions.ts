@@ -120,7 +120,10 @@ export const executionRoutes: readonly Route[] = [
     handle: async (api, request) => {
       const { error, cause } = request.body as { error?: string; cause?: string };
       const executionArn = await findArn(api, request);
-      return { status: 200, body: await request.run('StopExecution', { executionArn, error, cause }) };
+      return {
+        status: 200,
+        body: await request.run('StopExecution', { executionArn, error, cause }),
+      };
     },
   },
   {
@@ -134,7 +137,10 @@ export const executionRoutes: readonly Route[] = [
     handle: async (api, request) => {
       const { clientToken } = request.body as { clientToken?: string };
       const executionArn = await findArn(api, request);
-      return { status: 200, body: await request.run('RedriveExecution', { executionArn, clientToken }) };
+      return {
+        status: 200,
+        body: await request.run('RedriveExecution', { executionArn, clientToken }),
+      };
     },
   },
 ];
@@ -162,4 +168,3 @@ async function findArn(api: ApiContext, request: RestRequest): Promise<string> {
   if (found[0] === undefined) throw executionDoesNotExist(text);
   return found[0];
 }
-

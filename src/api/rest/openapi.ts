@@ -48,7 +48,9 @@ function operation(route: Route): JsonObject {
       [String(status)]: { description: meaning, ...content },
       default: {
         description: 'What is wrong, in the words of AWS.',
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: {
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+        },
       },
     },
   };

@@ -27,7 +27,11 @@ export function restFace(api: ApiContext): Router {
     });
   }
   router.use((_request, response) => {
-    sendProblem(api, response, new ApiError('UnknownOperationException', 'There is no such route.'));
+    sendProblem(
+      api,
+      response,
+      new ApiError('UnknownOperationException', 'There is no such route.'),
+    );
   });
   return router;
 }

@@ -38,7 +38,10 @@ export const stateMachineRoutes: readonly Route[] = [
     handle: async (api, { body, run }) => {
       const roleArn = getOwn(body, 'roleArn') ?? defaultRole(api);
       const members = { ...body, roleArn, definition: definitionText(body) };
-      const created = await run('CreateStateMachine', members as unknown as Input<'CreateStateMachine'>);
+      const created = await run(
+        'CreateStateMachine',
+        members as unknown as Input<'CreateStateMachine'>,
+      );
       const name = String(getOwn(body, 'name'));
       return { status: 201, body: created, location: `/v1/state-machines/${name}` };
     },

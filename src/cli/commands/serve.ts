@@ -5,6 +5,7 @@ import { startServer } from '../../api/server.js';
 import type { Log } from '../../api/log.js';
 import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
+import { createInspector } from '../../runtime/test-state/inspector.js';
 import { assemble } from '../assemble.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim } from '../style.js';
@@ -45,6 +46,7 @@ async function serve(options: ServeOptions): Promise<void> {
     engine,
     store: parts.store,
     definitions: coreDefinitions(false),
+    inspect: createInspector(parts.registry, parts.services),
     log: apiLog(parts.log),
   });
   process.stdout.write(`${bold('Stepwell')} listens on ${cyan(server.url)}  ${dim(parts.store.description)}\n`);

@@ -53,8 +53,7 @@ export function compilePercentage(
     field,
     source,
     kind: 'float',
-    complaint: (value) =>
-      value < 0 || value > 100 ? `${field} must be between 0 and 100.` : null,
+    complaint: (value) => (value < 0 || value > 100 ? `${field} must be between 0 and 100.` : null),
   };
 }
 
@@ -80,7 +79,12 @@ function numberOf(count: Count, value: Json): number {
   const { field, source, kind } = count;
   if (source.from === 'jsonata') {
     const expression = source.template.expression ?? '';
-    return expectType(value, kind === 'integer' ? 'integer' : 'number', expression, field) as number;
+    return expectType(
+      value,
+      kind === 'integer' ? 'integer' : 'number',
+      expression,
+      field,
+    ) as number;
   }
   const number = typeof value === 'string' ? parse(value, kind) : value;
   if (typeof number === 'number' && (kind === 'float' || Number.isInteger(number))) return number;

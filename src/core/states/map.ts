@@ -4,7 +4,7 @@ import { compilePath } from '../../expr/path.js';
 import { StatesError } from '../../expr/scope.js';
 import { compileTemplate } from '../../expr/template.js';
 import type { FrameId } from '../../lib/brand.js';
-import { chain, type Eventually, rescue } from '../../lib/eventually.js';
+import { chain, type Eventually } from '../../lib/eventually.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import { evaluateIn } from '../bindings.js';
 import { nextOf, type StateContext } from '../compiler.js';
@@ -16,9 +16,9 @@ import { finish, scopeOf } from '../finish.js';
 import { INLINE_MAP_CONCURRENCY } from '../limits.js';
 import type { Block, State } from '../machine.js';
 import { compileCatchers, compileRetriers } from '../retry.js';
-import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
 import type { Turn } from '../turn.js';
 import { compileDistributedMap } from './distributed-map.js';
+import { compileCount, readCount } from './map-counts.js';
 
 export function compileMap(definition: JsonObject, context: StateContext): State {
   const processor = processorOf(definition);
@@ -44,23 +44,19 @@ export function compileMap(definition: JsonObject, context: StateContext): State
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);
       const effective = scope.with(flow.effectiveInput(scope));
-      return chain(itemsOf(effective), (items) =>
-        chain(
-          attempt(() => readCount(concurrency, 'MaxConcurrency', effective)),
-          (limit) => {
-            turn.event(id, {
-              type: 'FanOutStarted',
-              kind: 'Map',
-              width: items.length,
-              items,
-              input: effective.input,
-              limit: limit.ok && limit.value ? limit.value : INLINE_MAP_CONCURRENCY,
-            });
-            // Recorded: a bad count is found after MapStateStarted (AWS-BEHAVIOURS 26).
-            if (!limit.ok) throw limit.error;
-            return startIterations(turn, id, inner, select);
-          },
-        ),
+      // AWS judges MaxConcurrency before the items; the tolerances of a distributed Map come later.
+      return chain(readCount(concurrency, effective), (limit) =>
+        chain(itemsOf(effective), (items) => {
+          turn.event(id, {
+            type: 'FanOutStarted',
+            kind: 'Map',
+            width: items.length,
+            items,
+            input: effective.input,
+            limit: limit || INLINE_MAP_CONCURRENCY,
+          });
+          return startIterations(turn, id, inner, select);
+        }),
       );
     },
     advance: (turn, id) => {
@@ -76,17 +72,6 @@ export function compileMap(definition: JsonObject, context: StateContext): State
 
 export function processorOf(definition: JsonObject): JsonObject {
   return (getOwn(definition, 'ItemProcessor') ?? getOwn(definition, 'Iterator')) as JsonObject;
-}
-
-type Attempted<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: unknown };
-
-export function attempt<T>(work: () => Eventually<T>): Eventually<Attempted<T>> {
-  return rescue<Attempted<T>>(
-    () => chain(work(), (value) => ({ ok: true, value })),
-    (error) => ({ ok: false, error }),
-  );
 }
 
 function startIterations(
@@ -155,41 +140,4 @@ function compileJsonataItems(items: Json | undefined): Items {
       expectType(value, 'array', template.expression ?? JSON.stringify(items), 'Items');
       return value as readonly Json[];
     });
-}
-
-/** A count such as MaxConcurrency, constant, by path or by expression. */
-export function compileCount(
-  definition: JsonObject,
-  field: string,
-  language: string,
-): Source | null {
-  const path = getOwn(definition, `${field}Path`);
-  if (typeof path === 'string') return compilePathSource(path);
-  const value = getOwn(definition, field);
-  return value === undefined ? null : compileSource(value, field, language);
-}
-
-export function readCount(
-  source: Source | null,
-  field: string,
-  scope: FrameScope,
-): Eventually<number | null> {
-  if (source === null) return null;
-  return chain(readSource(source, scope), (given) => {
-    // Recorded (MAP_STATE_REFERENCE_IN_MAX_CONCURRENCY_PATH): the text "1" counts as a number.
-    const value = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given;
-    if (typeof value === 'number' && Number.isInteger(value)) {
-      if (value < 0) throw runtimeError(`${field} cannot be negative.`);
-      return value;
-    }
-    throw runtimeError(notAnInteger(source, field, value));
-  });
-}
-
-export function notAnInteger(source: Source, field: string, value: Json, what = 'integer'): string {
-  const shown = typeof value === 'string' ? value : JSON.stringify(value);
-  if (source.from === 'path') {
-    return `The ${field}Path field refers to value "${shown}" which is not a valid ${what}: ${source.path.text}`;
-  }
-  return `The ${field} field has value "${shown}" which is not a valid ${what}`;
 }

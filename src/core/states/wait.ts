@@ -106,7 +106,11 @@ function secondsOf(source: Source, value: Json): number {
     if (path !== null) {
       throw runtimeError(`The SecondsPath parameter references a negative value: ${shown}`);
     }
-    throw new StatesError(QUERY_EVALUATION, `The Seconds field must not be negative: ${value}`, 'Seconds');
+    throw new StatesError(
+      QUERY_EVALUATION,
+      `The Seconds field must not be negative: ${value}`,
+      'Seconds',
+    );
   }
   if (value > MAX_SECONDS) throw runtimeError('Wait state delay is too long.');
   return value;

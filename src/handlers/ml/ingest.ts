@@ -1,10 +1,11 @@
 /** `ml:ingest`: rows of a file, an HTTP API, S3 or Postgres as one content-addressed dataset. */
 import type { Json, JsonObject } from '../../lib/json.js';
 import { CASTS } from '../../ml/data/columns.js';
+import { accessDenied, notFound } from '../../ml/data/data-failure.js';
 import { FORMATS } from '../../ml/data/formats.js';
 import { type IngestParameters, ingest } from '../../ml/data/ingest.js';
 import type { S3Settings } from '../../ml/data/source-s3.js';
-import type { Handler, HandlerContext } from '../handler.js';
+import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { asTask } from './ingest-support.js';
 
 export interface IngestOptions {
@@ -30,12 +31,24 @@ function worldOf(context: HandlerContext, options: IngestOptions) {
     fetch: context.fetch,
     s3: options.s3 ?? {},
     secret: (name: string) => context.secret(name),
-    readable: (path: string) => context.files.resolveReadable(path),
+    readable: (path: string) => readable(path, context),
     scratch: () => context.scratch(),
     put: (bytes: AsyncIterable<Uint8Array>) =>
       context.artifacts.put(bytes, { name: 'dataset.jsonl' }),
     progress: (rows: number) => context.progress(rows, 0, `${rows} rows read`),
   };
+}
+
+/** A missing or closed file is a data source like another: one name to catch, the guard's own words. */
+async function readable(path: string, context: HandlerContext): Promise<string> {
+  try {
+    return await context.files.resolveReadable(path);
+  } catch (error) {
+    if (!(error instanceof TaskFailure)) throw error;
+    if (error.error.endsWith('.NotFound')) throw notFound(error.reason);
+    if (error.error.endsWith('.Refused')) throw accessDenied(error.reason);
+    throw error;
+  }
 }
 
 const text: Json = { type: 'string', minLength: 1 };

@@ -177,7 +177,7 @@ function decode(decoder: InstanceType<typeof TextDecoder>, chunk: Uint8Array | n
 
 type Expecting = 'open' | 'element' | 'end';
 
-export function elementSplitter() {
+function elementSplitter() {
   let expecting: Expecting = 'open';
   let depth = 0;
   let inString = false;

@@ -40,7 +40,7 @@ export interface PreprocessWorld {
   progress(rows: number): void;
 }
 
-export const tooFew = (reason: string) => new DataFailure('DataPreparation.TooFewRows', reason);
+const tooFew = (reason: string) => new DataFailure('DataPreparation.TooFewRows', reason);
 const unknownLabel = (reason: string) => new DataFailure('DataPreparation.UnknownLabel', reason);
 const badLabelMap = (reason: string) => new DataFailure('DataPreparation.BadLabelMap', reason);
 const missingColumn = (reason: string) => new DataFailure('DataPreparation.MissingColumn', reason);

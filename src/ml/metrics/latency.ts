@@ -9,7 +9,7 @@ export interface Latency {
   readonly samples: number;
 }
 
-export function percentile(sorted: ArrayLike<number>, share: number): number {
+function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return 0;
   const at = (sorted.length - 1) * share;
   const low = Math.floor(at);

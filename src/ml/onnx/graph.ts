@@ -33,11 +33,12 @@ export class Graph {
     return value;
   }
 
-  /** Makes `value` an output under `name`. */
-  output(value: Value, name: string): void {
+  /** Makes `value` an output under `name`; returns it under that name. */
+  output(value: Value, name: string): Value {
     const renamed = { ...value, name };
     this.tape.push({ op: 'Identity', inputs: [value], outputs: [renamed], attributes: {} });
     this.graphOutputs.push(renamed);
+    return renamed;
   }
 
   /** Weights baked into the file, under their own name. */

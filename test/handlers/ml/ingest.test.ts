@@ -145,6 +145,7 @@ test('ragged JSON rows all get every column, in one order', async () => {
 
 test.each([
   ['missing.csv', 'DataSource.NotFound', /missing\.csv/],
+  ['/etc/passwd', 'DataSource.AccessDenied', /outside the folders/],
   ['data.bin', 'DataSource.BadFormat', /set format to one of csv, tsv, json/],
   ['utf16.csv', 'DataSource.BadFormat', /UTF-16.*csv\.encoding/],
   ['empty.csv', 'DataSource.BadFormat', /empty: expected a header/],
@@ -182,9 +183,9 @@ test('parameters are checked by source type', async () => {
   const failure = await failureOf(
     at.run(ingest, { source: { type: 'postgres', query: 'SELECT 1' } }),
   );
-  expect(failure.reason).toContain("must have required property 'connection'");
+  expect(failure.reason).toBe('"connection" is missing at /source.');
   const typo = await failureOf(at.run(ingest, file('a.csv', { fromat: 'csv' })));
-  expect(typo.reason).toContain('additional properties');
+  expect(typo.reason).toContain('"fromat" at /source is not a known key. Did you mean "format"?');
 });
 
 test('a secret in an address never reaches the cause', async () => {

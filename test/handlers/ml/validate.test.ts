@@ -133,7 +133,7 @@ test('a huge report is cut to fit a state, the whole one lies in the artifact', 
 });
 
 test.each([
-  [{ suite: 'nowhere.json' }, 'DataSource.NotFound', /nowhere\.json/],
+  [{ suite: 'nowhere.json' }, 'Files.NotFound', /nowhere\.json/],
   [
     { suite: { name: 'x', expectations: [{ type: 'expect_nothing', kwargs: {} }] } },
     'DataQuality.BadSuite',

@@ -38,8 +38,7 @@ test('no row is lost or made, and near-equal texts never face each other across 
         (side) => new Set(side.map((item) => nearKey(item.text))),
       );
       for (const [i, one] of keys.entries()) {
-        for (const other of keys.slice(i + 1))
-          expect(disjoint(one, other)).toBe(true);
+        for (const other of keys.slice(i + 1)) expect(disjoint(one, other)).toBe(true);
       }
     }),
     { numRuns: 300 },

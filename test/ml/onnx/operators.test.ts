@@ -20,7 +20,7 @@ const indices = (graph: Graph, shape: readonly number[], values: readonly number
   graph.constant({ type: 'int64', shape, data: BigInt64Array.from(values.map(BigInt)) });
 
 const CASES: Readonly<Record<string, Case>> = {
-  Identity: { shapes: [[2, 3]], build: (g, [x]) => (g.output(x!, 'copy'), g.multiply(x!, x!)) },
+  Identity: { shapes: [[2, 3]], build: (g, [x]) => g.output(x!, 'copy') },
   Add: { shapes: [[2, 3], [3]], build: (g, [a, b]) => g.add(a!, b!) },
   Sub: { shapes: [[3], [2, 3]], build: (g, [a, b]) => g.subtract(a!, b!) },
   Mul: {

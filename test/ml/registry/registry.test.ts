@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -245,6 +246,41 @@ describe('the log', () => {
     await openRegistry({ folder }).register(registration());
     await writeFile(join(folder, 'head.json'), head);
     expect((await verify()).valid).toBe(true);
+  });
+
+  it('keeps every acknowledged version when its writer is killed at any moment', async () => {
+    const script = `
+      import { openRegistry } from ${JSON.stringify(new URL('../../../src/ml/registry/index.ts', import.meta.url).href)};
+      const registry = openRegistry({ folder: ${JSON.stringify(folder)} });
+      for (;;) {
+        const version = await registry.register({ who: 'p', why: 'w', name: 'sentiment', uri: 'file:///m' });
+        console.log(version.version);
+      }`;
+    const acknowledged: string[] = [];
+    for (const delayMs of [3, 11, 26]) {
+      const child = spawn(process.execPath, [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        script,
+      ]);
+      let output = '';
+      child.stdout.setEncoding('utf8').on('data', (part: string) => {
+        output += part;
+      });
+      await once(child.stdout, 'data');
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      child.kill('SIGKILL');
+      await once(child, 'close');
+      acknowledged.push(...output.split('\n').slice(0, -1));
+    }
+    const registry = openRegistry({ folder });
+    await registry.register(registration());
+    const versions = new Set((await registry.versions('sentiment')).map((item) => item.version));
+    expect(acknowledged.length).toBeGreaterThanOrEqual(3);
+    expect(acknowledged.filter((version) => !versions.has(version))).toEqual([]);
+    expect(await registry.verify()).toMatchObject({ valid: true });
   });
 
   it('sees what another process has written since', async () => {

@@ -1,10 +1,11 @@
 /** A HandlerContext over one temporary folder: real files, real artifacts, scripted secrets. */
-import { createHash, randomUUID } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import Ajv from 'ajv';
+import { createArtifactStore } from '../../../src/handlers/artifacts.js';
+import { createGuardedFiles } from '../../../src/handlers/files.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../../../src/handlers/handler.js';
+import { compileCheck } from '../../../src/handlers/schema-check.js';
 import type { Json, JsonObject } from '../../../src/lib/json.js';
 
 export interface Bench {
@@ -27,7 +28,7 @@ export async function bench(secrets: Record<string, string> = {}): Promise<Bench
   const stop = new AbortController();
   const log = (message: string, fields?: JsonObject) =>
     void logged.push(`${message} ${JSON.stringify(fields ?? {})}`);
-  const store = artifactStore(join(folder, 'artifacts'));
+  const store = createArtifactStore(join(folder, 'artifacts'));
   const context: HandlerContext = {
     signal: stop.signal,
     idempotencyKey: 'key',
@@ -48,16 +49,7 @@ export async function bench(secrets: Record<string, string> = {}): Promise<Bench
     taskToken: null,
     log: { debug: log, info: log, warn: log, error: log },
     fetch: globalThis.fetch,
-    files: {
-      resolveReadable: async (path) => {
-        const absolute = path.startsWith('/') ? path : join(folder, path);
-        await stat(absolute).catch(() => {
-          throw new TaskFailure('DataSource.NotFound', `${path}: there is no such file.`);
-        });
-        return absolute;
-      },
-      resolveWritable: async (path) => join(folder, path),
-    },
+    files: createGuardedFiles({ roots: [folder], base: folder }),
     artifacts: store,
     scratch: async () => {
       await mkdir(join(folder, 'scratch'), { recursive: true });
@@ -99,45 +91,9 @@ export async function bench(secrets: Record<string, string> = {}): Promise<Bench
 }
 
 /** As the dispatcher does: the schema is checked before `run`. */
-export function checkParameters(handler: Handler, parameters: Json): void {
-  const ajv = new Ajv.default({ allErrors: true, allowUnionTypes: true });
-  const check = ajv.compile(handler.parameters);
-  if (!check(parameters)) throw new TaskFailure('States.Runtime', ajv.errorsText(check.errors));
-}
-
-function artifactStore(root: string): HandlerContext['artifacts'] {
-  return {
-    root,
-    put: async (content, { name }) => {
-      await mkdir(root, { recursive: true });
-      const hash = createHash('sha256');
-      const parts: Uint8Array[] = [];
-      const chunks = content instanceof Uint8Array ? [content] : content;
-      for await (const chunk of chunks) {
-        hash.update(chunk);
-        parts.push(chunk);
-      }
-      const sha256 = hash.digest('hex');
-      const temporary = join(root, randomUUID());
-      const bytes = Buffer.concat(parts);
-      await writeFile(temporary, bytes);
-      await mkdir(join(root, sha256), { recursive: true });
-      await rename(temporary, join(root, sha256, name));
-      return { uri: `artifact://sha256/${sha256}/${name}`, sha256, bytes: bytes.length };
-    },
-    putFolder: async (folder, { name }) => {
-      const sha256 = createHash('sha256').update(folder).digest('hex');
-      await cp(folder, join(root, sha256, name), { recursive: true });
-      return { uri: `artifact://sha256/${sha256}/${name}`, sha256, bytes: 0 };
-    },
-    path: async (uri) => {
-      const path = join(root, uri.replace('artifact://sha256/', ''));
-      await stat(path).catch(() => {
-        throw new TaskFailure('Artifact.NotFound', `${uri} is absent.`);
-      });
-      return path;
-    },
-  };
+function checkParameters(handler: Handler, parameters: Json): void {
+  const problem = compileCheck(handler.parameters)(parameters);
+  if (problem !== null) throw new TaskFailure('Parameters.Invalid', problem.sentence);
 }
 
 /** The TaskFailure a step ends with; fails the test when it succeeds. */

@@ -1,0 +1,679 @@
+/**
+ * One Map Run while it runs: starts children while the concurrency allows, counts how they end, stops
+ * when too many fail or the parent is over, and brings the outcome to the parent. Everything it knows
+ * can be found again: children are named by index, their journals say how they ended, the document
+ * says up to where all of them have. A crash at any point repeats work, never a child.
+ */
+import type { Failure, MapRunRequest, Outcome } from '../../core/fact.js';
+import { DATA_LIMIT, failureOf, parametersTooLarge, resultTooLarge } from '../../core/failure.js';
+import type { MapRunPlan } from '../../core/machine.js';
+import {
+  type ChildStatus,
+  childIdentity,
+  concurrencyOf,
+  copyOf,
+  emptyCursor,
+  isSettled,
+  isThresholdExceeded,
+  type MapRunSettings,
+  type Progress,
+  progressFrom,
+  settle,
+  THRESHOLD_EXCEEDED,
+} from '../../core/map-run.js';
+import { exceedsBytes } from '../../core/payload.js';
+import type { ExecutionState } from '../../core/state.js';
+import { TaskFailure } from '../../handlers/handler.js';
+import { InvariantError } from '../../lib/assert.js';
+import type { EpochMs, ExecutionArn, FrameId, Seq } from '../../lib/brand.js';
+import type { Json } from '../../lib/json.js';
+import type { MapRun } from '../../wire/map-run.js';
+import type { Revision } from '../face.js';
+import {
+  type ChildInput,
+  childInputs,
+  ITEM_READER_FAILED,
+  itemsOfInput,
+  knownItems,
+  type SelectorView,
+} from './children.js';
+import {
+  loadMapRun,
+  MAP_RUN_KIND,
+  type MapRunBody,
+  mergedSettings,
+  newBody,
+  OPEN_KIND,
+  shownCounts,
+  shownSettings,
+} from './document.js';
+import { exportResults, folderName, inlineResult, outputOf, shapeOf } from './results.js';
+import type { World } from './world.js';
+
+/** Our reason: starts not yet durable at a time; enough to fill a group commit, little memory. */
+const START_WINDOW = 64;
+/** Our reason: after a restart, this many absent children in a row mean that no more were started. */
+const ABSENT_IN_A_ROW = 2 * START_WINDOW;
+/** Our reason: how far the stored counts may lag behind; a restart counts the rest again. */
+const CHECKPOINT_MS = 500;
+/** Our reason: the event loop breathes after this many starts. */
+const STARTS_PER_BREATH = 50;
+const RETRY_MS = 1_000;
+const RESULTS_READ_AHEAD = 16;
+
+const RESULT_WRITER_FAILED = 'States.ResultWriterFailed';
+const NOT_GIVEN: Failure = { error: null, cause: null };
+
+export interface Order {
+  readonly parent: ExecutionState;
+  readonly frame: FrameId;
+  readonly by: Seq;
+  readonly stateName: string;
+  readonly request: MapRunRequest;
+  readonly plan: MapRunPlan;
+  /** The children's machine. */
+  readonly revision: Revision;
+  readonly view: SelectorView;
+  /** How often the parent has redriven it. */
+  readonly redrives: number;
+}
+
+interface RunningChild {
+  readonly index: number;
+  readonly items: number;
+}
+
+type Ending =
+  | { readonly status: 'FAILED'; readonly failure: Failure }
+  | { readonly status: 'ABORTED' };
+
+export class MapRunDrive {
+  private body: MapRunBody;
+  private revision: number | null = null;
+  private progress: Progress;
+  private settings: MapRunSettings;
+  private readonly running = new Map<string, RunningChild>();
+  /** Children of before a restart, by index, with their items. */
+  private readonly existing = new Map<number, number>();
+  /** Failed children that a redrive runs again. */
+  private redriven: RunningChild[] = [];
+  private starting = 0;
+  private nextIndex = 0;
+  private itemsTaken = 0;
+  private ending: Ending | null = null;
+  /** Outputs by index while they fit the limit; null: read them from the children at the end. */
+  private outputs: Map<number, string> | null = null;
+  private outputBytes = 2;
+  private resultsWritten = 0;
+  private readonly stopReading = new AbortController();
+  private wakeUp: (() => void) | null = null;
+  private saving: Promise<void> = Promise.resolve();
+  private cancelCheckpoint: (() => void) | null = null;
+  private closed = false;
+
+  constructor(
+    private readonly world: World,
+    private readonly order: Order,
+  ) {
+    const { request, parent } = order;
+    this.settings = {
+      maxConcurrency: request.maxConcurrency,
+      toleratedCount: request.toleratedCount,
+      toleratedPercentage: request.toleratedPercentage,
+    };
+    this.body = newBody({
+      arn: request.mapRunArn,
+      executionArn: parent.identity.arn,
+      stateMachineArn: childIdentity(parent.identity, request, 0).stateMachineArn,
+      startedAt: world.clock.now(),
+      settings: this.settings,
+    });
+    this.progress = progressFrom(emptyCursor());
+  }
+
+  get arn(): string {
+    return this.order.request.mapRunArn;
+  }
+
+  /** Runs to the end, or to `close`. Rejects only on our own bugs. */
+  async drive(): Promise<void> {
+    const isOver = await this.open();
+    if (this.closed) return;
+    if (!isOver) {
+      await this.feedChildren();
+      await this.drain();
+      if (this.closed) return;
+      await this.conclude();
+    }
+    if (this.closed) return;
+    await this.deliver();
+  }
+
+  /** True when the stored Map Run is over already and only its outcome has to be told again. */
+  private async open(): Promise<boolean> {
+    const { documents } = this.world.store;
+    const stored = await this.persistently(() => loadMapRun(documents, this.arn));
+    if (this.closed || stored === undefined) return false;
+    const { order } = this;
+    const known = knownItems(order.request);
+    if (stored === null) {
+      this.progress.totalItems = known;
+      this.startCollecting();
+      await this.save();
+      return false;
+    }
+    this.body = stored.body;
+    this.revision = stored.revision;
+    this.settings = stored.body.driver.settings;
+    const isRedrive = stored.body.redriveCount < order.redrives;
+    if (stored.body.status !== 'RUNNING' && !isRedrive) return true;
+    if (isRedrive) this.reopen(order.redrives);
+    this.progress = progressFrom(isRedrive ? emptyCursor() : this.body.driver.cursor);
+    this.progress.totalItems = known;
+    if (isRedrive) await this.save();
+    await this.reconcile(isRedrive);
+    return false;
+  }
+
+  private reopen(redrives: number): void {
+    const { body } = this;
+    this.body = {
+      ...body,
+      status: 'RUNNING',
+      stoppedAt: null,
+      redriveCount: redrives,
+      redrivenAt: this.world.clock.now(),
+      driver: { ...body.driver, cursor: emptyCursor(), failure: null, output: null },
+    };
+  }
+
+  private startCollecting(): void {
+    const { writer } = this.order.request;
+    const inline = writer === null || writer.resource === null;
+    if (inline && shapeOf(writer).transformation === 'COMPACT') this.outputs = new Map();
+  }
+
+  /** Finds the children that were started before a restart, and how far they are. */
+  private async reconcile(isRedrive: boolean): Promise<void> {
+    const { cursor } = this.progress;
+    this.nextIndex = cursor.children;
+    let absent = 0;
+    for (let index = cursor.children; absent < ABSENT_IN_A_ROW && !this.closed; index++) {
+      const arn = this.childArn(index);
+      // Registered before it is looked at: an end in between is not missed.
+      const running = { index, items: 1 };
+      this.running.set(arn, running);
+      const state = await this.persistently(() => this.world.state(arn));
+      if (state === null || state === undefined) {
+        this.running.delete(arn);
+        absent++;
+        continue;
+      }
+      absent = 0;
+      this.nextIndex = index + 1;
+      const items = itemsOfInput(this.order.request, state.input);
+      this.existing.set(index, items);
+      if (state.status !== 'RUNNING' && isRedrive && state.status !== 'SUCCEEDED') {
+        this.running.delete(arn);
+        this.redriven.push({ index, items });
+      } else if (!isSettled(this.progress, index)) {
+        this.running.set(arn, { index, items });
+        this.progress.runningChildren++;
+        this.progress.runningItems += items;
+        if (state.status !== 'RUNNING') this.childEnded(state);
+      }
+    }
+    this.itemsTaken = cursor.items;
+    for (const items of this.existing.values()) this.itemsTaken += items;
+  }
+
+  private childArn(index: number): ExecutionArn {
+    const { parent, request } = this.order;
+    return childIdentity(parent.identity, request, index).arn as ExecutionArn;
+  }
+
+  private async feedChildren(): Promise<void> {
+    this.judge();
+    try {
+      await this.redriveFailed();
+      await this.feed();
+    } catch (error) {
+      if (!this.closed) this.fail(this.failureOf(error));
+    }
+  }
+
+  private async redriveFailed(): Promise<void> {
+    for (const child of this.redriven) {
+      if (!(await this.slot())) return;
+      this.launch(child, () => this.world.redrive(this.childArn(child.index)));
+    }
+    this.redriven = [];
+  }
+
+  private async feed(): Promise<void> {
+    const { order, world, progress } = this;
+    // While the source is read from the cursor on, the children after it are passed over.
+    const { children, items } = copyOf(progress.cursor);
+    let started = 0;
+    for await (const child of this.inputs({ children, items }, this.existing)) {
+      if (exceedsBytes(child.input, world.payloadBytes)) throw parametersTooLarge(order.stateName);
+      if (!(await this.slot())) return;
+      this.nextIndex = Math.max(this.nextIndex, child.index + 1);
+      this.itemsTaken += child.items;
+      this.launch(child, () => this.startChild(child));
+      if (++started % STARTS_PER_BREATH === 0) await breath();
+    }
+    if (this.ending !== null || this.closed) return;
+    this.existing.clear();
+    progress.totalItems = this.itemsTaken;
+    progress.totalChildren = this.nextIndex;
+    this.judge();
+  }
+
+  private inputs(
+    from: { readonly children: number; readonly items: number },
+    existing: ReadonlyMap<number, number>,
+  ): AsyncGenerator<ChildInput> {
+    const { request, plan, view } = this.order;
+    const { payloadBytes, io } = this.world;
+    return childInputs({
+      request,
+      plan,
+      view,
+      payloadBytes,
+      io,
+      signal: this.stopReading.signal,
+      from,
+      existing,
+      onOpen: (version) => this.checkVersion(version),
+    });
+  }
+
+  private checkVersion(version: string | null): void {
+    const { dataVersion } = this.body.driver;
+    if (dataVersion !== null && version !== dataVersion) {
+      throw new TaskFailure(
+        ITEM_READER_FAILED,
+        'The items were changed while the Map Run was interrupted; it cannot go on with others.',
+      );
+    }
+    this.body = { ...this.body, driver: { ...this.body.driver, dataVersion: version } };
+  }
+
+  /** Waits until one more child may start; false when none may any more. */
+  private async slot(): Promise<boolean> {
+    for (;;) {
+      if (this.ending !== null || this.closed) return false;
+      const isFree = this.running.size < concurrencyOf(this.settings);
+      if (isFree && this.starting < START_WINDOW) return true;
+      await this.wait();
+    }
+  }
+
+  private wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wakeUp = resolve;
+    });
+  }
+
+  private wake(): void {
+    this.wakeUp?.();
+    this.wakeUp = null;
+  }
+
+  private launch(child: RunningChild, start: () => Promise<void>): void {
+    this.running.set(this.childArn(child.index), { index: child.index, items: child.items });
+    this.progress.runningChildren++;
+    this.progress.runningItems += child.items;
+    this.starting++;
+    this.persistently(start)
+      .catch((error) => this.fail(this.failureOf(error)))
+      .finally(() => {
+        this.starting--;
+        this.wake();
+      });
+  }
+
+  private async startChild(child: ChildInput): Promise<void> {
+    const { parent, request, revision } = this.order;
+    const started = await this.world.start({
+      identity: childIdentity(parent.identity, request, child.index),
+      revision,
+      input: child.input,
+      traceHeader: parent.traceHeader,
+    });
+    if (started.is === 'exists' && started.state.status !== 'RUNNING') {
+      this.childEnded(started.state);
+    }
+  }
+
+  /** Told for every child that ends; ends of children that are not running are stale. */
+  childEnded(state: ExecutionState): void {
+    const child = this.running.get(state.identity.arn);
+    if (child === undefined || state.status === 'RUNNING') return;
+    this.running.delete(state.identity.arn);
+    this.progress.runningChildren--;
+    this.progress.runningItems -= child.items;
+    settle(this.progress, child.index, child.items, state.status as ChildStatus);
+    if (state.status === 'SUCCEEDED') this.collect(child.index, state);
+    this.judge();
+    this.checkpointSoon();
+    this.wake();
+  }
+
+  private collect(index: number, state: ExecutionState): void {
+    if (this.outputs === null) return;
+    const text = JSON.stringify(outputOf(state));
+    this.outputBytes += Buffer.byteLength(text) + 1;
+    // Too much to hold; whether it is too much for the state is seen at the end.
+    if (this.outputBytes > this.world.payloadBytes + 1) this.outputs = null;
+    else this.outputs.set(index, text);
+  }
+
+  private judge(): void {
+    if (isThresholdExceeded(this.settings, this.progress)) this.fail(THRESHOLD_EXCEEDED);
+  }
+
+  private fail(failure: Failure): void {
+    if (this.ending !== null) return;
+    this.ending = { status: 'FAILED', failure };
+    this.stopReading.abort();
+    this.wake();
+  }
+
+  /** The parent is over: nobody waits for the outcome. */
+  abort(): void {
+    if (this.ending?.status === 'ABORTED') return;
+    this.ending = { status: 'ABORTED' };
+    this.stopReading.abort();
+    this.wake();
+  }
+
+  /** The failure of the user's run that `error` stands for; bugs are reported and shown as such. */
+  private failureOf(error: unknown): Failure {
+    if (error instanceof TaskFailure) return { error: error.error, cause: error.reason };
+    const failure = failureOf(error, this.order.view.frame);
+    if (failure !== null) return failure;
+    this.world.report('A Map Run failed unexpectedly.', error, { arn: this.arn });
+    if (error instanceof InvariantError) throw error;
+    const cause = error instanceof Error ? error.message : String(error);
+    return { error: ITEM_READER_FAILED, cause };
+  }
+
+  /** Waits for the children; aborts them first when the Map Run has failed or is aborted. */
+  private async drain(): Promise<void> {
+    let isAborting = false;
+    for (;;) {
+      if (this.closed) return;
+      if (this.ending !== null && !isAborting && this.starting === 0) {
+        isAborting = true;
+        await this.abortChildren();
+      } else if (this.running.size === 0 && this.starting === 0) return;
+      else await this.wait();
+    }
+  }
+
+  private async abortChildren(): Promise<void> {
+    for (const arn of [...this.running.keys()]) {
+      await this.persistently(async () => {
+        await this.world.stop(arn as ExecutionArn, NOT_GIVEN);
+      });
+      if (this.closed) return;
+    }
+  }
+
+  /** Results, then the document: a restart in between writes the results again. */
+  private async conclude(): Promise<void> {
+    const { ending } = this;
+    const outcome = ending === null ? await this.succeed() : await this.giveUp(ending);
+    if (this.closed) return;
+    this.cancelCheckpoint?.();
+    const { body, world } = this;
+    const shownOutput = outcome.ok && this.isExported() ? outcome.output : null;
+    this.body = {
+      ...body,
+      status: outcome.ok ? 'SUCCEEDED' : (ending?.status ?? 'FAILED'),
+      stoppedAt: world.clock.now(),
+      driver: {
+        ...body.driver,
+        failure: outcome.ok ? null : outcome.failure,
+        output: shownOutput,
+      },
+    };
+    this.outcome = outcome;
+    await this.save();
+  }
+
+  private outcome: Outcome | null = null;
+
+  private isExported(): boolean {
+    const { writer } = this.order.request;
+    return writer !== null && writer.resource !== null;
+  }
+
+  private async succeed(): Promise<Outcome> {
+    if (this.isExported()) return this.exported();
+    return this.inline();
+  }
+
+  private async inline(): Promise<Outcome> {
+    const { payloadBytes } = this.world;
+    const shape = shapeOf(this.order.request.writer);
+    const text =
+      this.outputs === null
+        ? await inlineResult(this.children(), shape, payloadBytes)
+        : joined(this.outputs);
+    if (this.closed) return { ok: false, failure: NOT_GIVEN };
+    if (text === null || Buffer.byteLength(text) > payloadBytes) {
+      return { ok: false, failure: resultTooLarge(this.order.stateName).failure };
+    }
+    return { ok: true, output: JSON.parse(text) as Json };
+  }
+
+  private async exported(): Promise<Outcome> {
+    const { request } = this.order;
+    const { io } = this.world;
+    const { writer } = request;
+    try {
+      if (io === null || writer === null || writer.resource === null) {
+        const reason = `This engine was started without access to ${writer?.resource}.`;
+        throw new TaskFailure(RESULT_WRITER_FAILED, reason);
+      }
+      const target = { resource: writer.resource, parameters: writer.parameters };
+      const output = await exportResults({
+        folder: await io.folder(target, folderName(this.arn)),
+        mapRunArn: this.arn,
+        shape: shapeOf(writer),
+        children: this.children(),
+        pending: this.pending(),
+      });
+      this.resultsWritten = this.progress.childTally.succeeded;
+      return { ok: true, output };
+    } catch (error) {
+      if (error instanceof TaskFailure) {
+        return { ok: false, failure: { error: error.error, cause: error.reason } };
+      }
+      this.world.report('Results of a Map Run could not be written.', error, { arn: this.arn });
+      const cause = error instanceof Error ? error.message : String(error);
+      return { ok: false, failure: { error: RESULT_WRITER_FAILED, cause } };
+    }
+  }
+
+  /** What has been done is exported all the same; a writer that fails does not hide the reason. */
+  private async giveUp(ending: Ending): Promise<Outcome> {
+    if (this.isExported()) await this.exported();
+    return { ok: false, failure: ending.status === 'FAILED' ? ending.failure : NOT_GIVEN };
+  }
+
+  /** All children in order, read ahead a little. */
+  private async *children(): AsyncGenerator<ExecutionState> {
+    const ahead: Promise<ExecutionState | null | undefined>[] = [];
+    const count = this.nextIndex;
+    let asked = 0;
+    for (let index = 0; index < count && !this.closed; index++) {
+      while (asked < count && ahead.length < RESULTS_READ_AHEAD) {
+        const arn = this.childArn(asked++);
+        ahead.push(this.persistently(() => this.world.state(arn)));
+      }
+      const state = await ahead.shift();
+      if (state !== null && state !== undefined) yield state;
+    }
+  }
+
+  /** Items that were never given to a child; none when the source could not be read. */
+  private async *pending(): AsyncGenerator<ChildInput> {
+    const { ending } = this;
+    if (ending === null) return;
+    if (ending.status === 'FAILED' && ending.failure.error === ITEM_READER_FAILED) return;
+    const { request, plan, view } = this.order;
+    const { payloadBytes, io } = this.world;
+    const source = { request, plan, view, payloadBytes, io };
+    yield* childInputs({
+      ...source,
+      signal: new AbortController().signal,
+      from: { children: this.nextIndex, items: this.itemsTaken },
+      existing: new Map(),
+      onOpen: (version) => this.checkVersion(version),
+    });
+  }
+
+  private async deliver(): Promise<void> {
+    const { order, world, body } = this;
+    const outcome = this.outcome ?? (await this.rebuiltOutcome());
+    if (this.closed) return;
+    const isAborted = body.status === 'ABORTED';
+    await this.persistently(() =>
+      world.ended({
+        arn: order.parent.identity.arn as ExecutionArn,
+        frame: order.frame,
+        by: order.by,
+        outcome,
+        aborted: isAborted,
+      }),
+    );
+    if (!this.closed) await this.persistently(() => world.store.documents.remove(OPEN_KIND, this.arn));
+  }
+
+  private async rebuiltOutcome(): Promise<Outcome> {
+    const { body } = this;
+    const { failure, output } = body.driver;
+    if (body.status !== 'SUCCEEDED') return { ok: false, failure: failure ?? NOT_GIVEN };
+    if (this.isExported()) return { ok: true, output };
+    this.nextIndex = body.executionCounts.total;
+    return this.inline();
+  }
+
+  /** What DescribeMapRun shows now. */
+  shown(): MapRun {
+    const { driver: _driver, ...shown } = this.bodyNow();
+    return shown;
+  }
+
+  private bodyNow(): MapRunBody {
+    const { body, progress, settings } = this;
+    const isOver = body.status !== 'RUNNING';
+    const counts = isOver && this.outcome === null ? {} : shownCounts(progress, this.resultsWritten);
+    return {
+      ...body,
+      ...counts,
+      ...shownSettings(settings),
+      driver: { ...body.driver, settings, cursor: copyOf(progress.cursor) },
+    };
+  }
+
+  /** False when the Map Run is over. */
+  async update(change: Partial<MapRunSettings>): Promise<boolean> {
+    if (this.body.status !== 'RUNNING') return false;
+    this.settings = { ...this.settings, ...change };
+    this.judge();
+    this.wake();
+    await this.save();
+    return true;
+  }
+
+  private checkpointSoon(): void {
+    if (this.cancelCheckpoint !== null || this.closed) return;
+    const { clock } = this.world;
+    this.cancelCheckpoint = clock.at((clock.now() + CHECKPOINT_MS) as EpochMs, () => {
+      this.cancelCheckpoint = null;
+      if (this.body.status !== 'RUNNING' || this.closed) return;
+      this.save().catch((error) => this.world.report('A Map Run was not saved.', error, {}));
+    });
+  }
+
+  /** Writes the document; what others have set in it meanwhile is taken over. */
+  private save(): Promise<void> {
+    this.saving = this.saving.catch(() => undefined).then(() => this.persistently(() => this.put()));
+    return this.saving as Promise<void>;
+  }
+
+  private async put(): Promise<void> {
+    const { documents } = this.world.store;
+    for (;;) {
+      const before = this.body;
+      const body = this.bodyNow();
+      const put = await documents.put(
+        MAP_RUN_KIND,
+        this.arn,
+        body as unknown as Json,
+        this.revision,
+      );
+      if (put !== 'conflict') {
+        this.revision = put;
+        this.body = { ...this.body, ...shownSettings(body.driver.settings) };
+        return;
+      }
+      const stored = await loadMapRun(documents, this.arn);
+      this.revision = stored?.revision ?? null;
+      if (stored === null) continue;
+      this.settings = mergedSettings(this.settings, before, stored.body);
+      this.body = { ...this.body, ...shownSettings(this.settings) };
+      this.wake();
+    }
+  }
+
+  /** Tries again while the store is away; undefined when the engine closes meanwhile. */
+  private async persistently<T>(work: () => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      if (this.closed) return undefined;
+      try {
+        return await work();
+      } catch (error) {
+        if (this.closed) return undefined;
+        if (error instanceof InvariantError || isOurs(error)) throw error;
+        this.world.report('A Map Run waits for its store.', error, { arn: this.arn });
+        await this.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private sleep(ms: number): Promise<void> {
+    const { clock } = this.world;
+    return new Promise((resolve) => {
+      clock.at((clock.now() + ms) as EpochMs, resolve);
+    });
+  }
+
+  /** Leaves everything as it is: the next start goes on from here. */
+  close(): void {
+    this.closed = true;
+    this.cancelCheckpoint?.();
+    this.stopReading.abort();
+    this.wake();
+  }
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof TaskFailure;
+}
+
+function joined(outputs: ReadonlyMap<number, string>): string {
+  const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, text]) => text);
+  return `[${inOrder.join(',')}]`;
+}
+
+function breath(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
