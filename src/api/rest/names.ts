@@ -1,5 +1,6 @@
 /** Path and query parameters that several routes read. */
 import { machineArn } from '../../wire/arn.js';
+import { invalid } from '../../wire/errors.js';
 import type { ApiContext } from '../context.js';
 
 export const PAGE_QUERY = {
@@ -10,6 +11,7 @@ export const PAGE_QUERY = {
 export function pageInput(query: URLSearchParams): { maxResults?: number; nextToken?: string } {
   const limit = query.get('limit');
   const token = query.get('token');
+  if (limit !== null && !/^\d{1,9}$/.test(limit)) throw invalid('limit must be a whole number');
   return {
     ...(limit === null ? {} : { maxResults: Number(limit) }),
     ...(token === null ? {} : { nextToken: token }),

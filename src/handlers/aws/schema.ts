@@ -199,16 +199,16 @@ export interface OutputForm {
 }
 
 /** The result of a task for what the SDK gave; streams have been read before. */
-export function fromSdk(value: unknown, schema: SchemaRef, form: OutputForm): Json {
+export function fromSdk(value: unknown, schema: SchemaRef, form: OutputForm, name = ''): Json {
   const kind = kindOf(schema);
   if (value === null || value === undefined) return null;
   if (value instanceof Date) return outputTime(value, form);
-  if (value instanceof Uint8Array) return outputBytes(value);
+  if (value instanceof Uint8Array) return outputBytes(value, name);
   if (typeof value === 'bigint') return Number(value);
   if (typeof value !== 'object') return value as Json;
-  if (typeof kind !== 'object') return outputUnknown(value, kind, form);
+  if (typeof kind !== 'object') return outputUnknown(value, form);
   if ('list' in kind) {
-    return Array.isArray(value) ? value.map((item) => fromSdk(item, kind.list, form)) : null;
+    return Array.isArray(value) ? value.map((item) => fromSdk(item, kind.list, form, name)) : null;
   }
   const made: Record<string, Json> = {};
   if ('map' in kind) {
@@ -231,9 +231,8 @@ function outputMembers(
   const last = (name: string): number => (isStream(members.get(name)) ? 1 : 0);
   present.sort((a, b) => last(a) - last(b) || (capitalised(a) < capitalised(b) ? -1 : 1));
   for (const name of present) {
-    made[capitalised(name)] = fromSdk(memberOf(value, name), members.get(name), form);
+    made[capitalised(name)] = fromSdk(memberOf(value, name), members.get(name), form, name);
   }
-  // A union's member that this model does not know, and nothing else, comes as `$unknown`.
   return made;
 }
 
@@ -241,13 +240,12 @@ function memberOf(value: object, name: string): unknown {
   return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-export function isStream(schema: SchemaRef): boolean {
-  const resolved = resolve(schema);
-  return resolved === STREAMING_BLOB;
+function isStream(schema: SchemaRef): boolean {
+  return resolve(schema) === STREAMING_BLOB;
 }
 
-/** Without a model (or a document): capitals for no one, all else the same. */
-function outputUnknown(value: object, _kind: Kind, form: OutputForm): Json {
+/** Without a model, and for a free document: members keep their names. */
+function outputUnknown(value: object, form: OutputForm): Json {
   if (Array.isArray(value)) return value.map((item) => fromSdk(item, DOCUMENT, form));
   const made: Record<string, Json> = {};
   for (const [key, item] of Object.entries(value)) {
@@ -265,7 +263,8 @@ function outputTime(value: Date, form: OutputForm): Json {
 }
 
 /** Text where the bytes are text, else base64. */
-function outputBytes(value: Uint8Array): string {
+function outputBytes(value: Uint8Array, name: string): string {
+  if (BASE64_MEMBERS.test(name)) return Buffer.from(value).toString('base64');
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value);
   } catch {

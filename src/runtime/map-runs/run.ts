@@ -5,7 +5,7 @@
  * says up to where all of them have. A crash at any point repeats work, never a child.
  */
 import type { Failure, MapRunRequest, Outcome } from '../../core/fact.js';
-import { DATA_LIMIT, failureOf, parametersTooLarge, resultTooLarge } from '../../core/failure.js';
+import { failureOf, parametersTooLarge, resultTooLarge } from '../../core/failure.js';
 import type { MapRunPlan } from '../../core/machine.js';
 import {
   type ChildStatus,
@@ -13,7 +13,6 @@ import {
   concurrencyOf,
   copyOf,
   emptyCursor,
-  isSettled,
   isThresholdExceeded,
   type MapRunSettings,
   type Progress,
@@ -171,7 +170,7 @@ export class MapRunDrive {
     this.progress = progressFrom(isRedrive ? emptyCursor() : this.body.driver.cursor);
     this.progress.totalItems = known;
     if (isRedrive) await this.save();
-    await this.reconcile(isRedrive);
+    await this.reconcile();
     return false;
   }
 
@@ -194,37 +193,48 @@ export class MapRunDrive {
   }
 
   /** Finds the children that were started before a restart, and how far they are. */
-  private async reconcile(isRedrive: boolean): Promise<void> {
-    const { cursor } = this.progress;
-    this.nextIndex = cursor.children;
+  private async reconcile(): Promise<void> {
+    const from = copyOf(this.progress.cursor);
+    this.nextIndex = from.children;
+    this.itemsTaken = from.items;
     let absent = 0;
-    for (let index = cursor.children; absent < ABSENT_IN_A_ROW && !this.closed; index++) {
-      const arn = this.childArn(index);
-      // Registered before it is looked at: an end in between is not missed.
-      const running = { index, items: 1 };
-      this.running.set(arn, running);
-      const state = await this.persistently(() => this.world.state(arn));
-      if (state === null || state === undefined) {
-        this.running.delete(arn);
-        absent++;
-        continue;
-      }
-      absent = 0;
-      this.nextIndex = index + 1;
-      const items = itemsOfInput(this.order.request, state.input);
-      this.existing.set(index, items);
-      if (state.status !== 'RUNNING' && isRedrive && state.status !== 'SUCCEEDED') {
-        this.running.delete(arn);
-        this.redriven.push({ index, items });
-      } else if (!isSettled(this.progress, index)) {
-        this.running.set(arn, { index, items });
-        this.progress.runningChildren++;
-        this.progress.runningItems += items;
-        if (state.status !== 'RUNNING') this.childEnded(state);
-      }
+    for (let index = from.children; absent < ABSENT_IN_A_ROW && !this.closed; index++) {
+      const isThere = await this.find(index);
+      absent = isThere ? 0 : absent + 1;
+      if (isThere) this.nextIndex = index + 1;
     }
-    this.itemsTaken = cursor.items;
-    for (const items of this.existing.values()) this.itemsTaken += items;
+  }
+
+  /** Takes child `index` up again, whatever has become of it. */
+  private async find(index: number): Promise<boolean> {
+    const arn = this.childArn(index);
+    // Registered before it is looked at: an end in between is not missed.
+    this.running.set(arn, { index, items: 1 });
+    const state = await this.persistently(() => this.world.state(arn));
+    this.running.delete(arn);
+    if (state === null || state === undefined) return false;
+    const items = itemsOfInput(this.order.request, state.input);
+    this.existing.set(index, items);
+    this.itemsTaken += items;
+    if (this.awaitsRedrive(state)) this.redriven.push({ index, items });
+    else {
+      this.register(arn, { index, items });
+      this.childEnded(state);
+    }
+    return true;
+  }
+
+  /** It failed before the Map Run was redriven, and has not been run again since. */
+  private awaitsRedrive(state: ExecutionState): boolean {
+    const { redrivenAt } = this.body;
+    if (redrivenAt === null || state.status === 'RUNNING') return false;
+    return state.status !== 'SUCCEEDED' && (state.stoppedAt ?? 0) <= redrivenAt;
+  }
+
+  private register(arn: string, child: RunningChild): void {
+    this.running.set(arn, { index: child.index, items: child.items });
+    this.progress.runningChildren++;
+    this.progress.runningItems += child.items;
   }
 
   private childArn(index: number): ExecutionArn {
@@ -238,7 +248,7 @@ export class MapRunDrive {
       await this.redriveFailed();
       await this.feed();
     } catch (error) {
-      if (!this.closed) this.fail(this.failureOf(error));
+      if (!this.closed && this.ending === null) this.fail(this.failureOf(error));
     }
   }
 
@@ -322,9 +332,7 @@ export class MapRunDrive {
   }
 
   private launch(child: RunningChild, start: () => Promise<void>): void {
-    this.running.set(this.childArn(child.index), { index: child.index, items: child.items });
-    this.progress.runningChildren++;
-    this.progress.runningItems += child.items;
+    this.register(this.childArn(child.index), child);
     this.starting++;
     this.persistently(start)
       .catch((error) => this.fail(this.failureOf(error)))

@@ -1,0 +1,296 @@
+/**
+ * All Map Runs of this engine: begins them when a fact asks for it, tells them how their children end,
+ * aborts them with their parent, goes on with them after a restart, and shows them to the API.
+ */
+import type { Env } from '../../core/env.js';
+import { scopeOf } from '../../core/finish.js';
+import { type Machine, stateOf } from '../../core/machine.js';
+import type { MapRunSettings } from '../../core/map-run.js';
+import type { ExecutionState, Phase } from '../../core/state.js';
+import { Turn } from '../../core/turn.js';
+import { assert } from '../../lib/assert.js';
+import type { ExecutionArn, FrameId, Seq } from '../../lib/brand.js';
+import { getOwn, type Json, type JsonObject, withKey } from '../../lib/json.js';
+import type { Page } from '../../store/store.js';
+import type { MapRun } from '../../wire/map-run.js';
+import { revisionOf } from '../machines.js';
+import type { Revision } from '../face.js';
+import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.js';
+import { MapRunDrive, type Order } from './run.js';
+import type { World } from './world.js';
+
+/** AWS: an Express execution ends after five minutes. */
+const EXPRESS_SECONDS = 300;
+const PAGE = 500;
+
+export interface MapRunChange {
+  readonly maxConcurrency?: number | undefined;
+  readonly toleratedFailurePercentage?: number | undefined;
+  readonly toleratedFailureCount?: number | undefined;
+}
+
+export interface MapRunsWorld extends World {
+  machine(state: ExecutionState): Promise<Machine>;
+  env(): Env;
+  drives(arn: ExecutionArn): boolean;
+}
+
+type Waiting = Extract<Phase, { is: 'map-run' }>;
+
+export class MapRuns {
+  private readonly drives = new Map<string, MapRunDrive>();
+  /** Drives by the fact that asked for them. */
+  private readonly byWork = new Map<string, MapRunDrive>();
+  private readonly ends = new Set<Promise<void>>();
+  /** Work that was cancelled before its machine was loaded. */
+  private readonly cancelled = new Set<string>();
+  private closed = false;
+
+  constructor(private readonly world: MapRunsWorld) {}
+
+  /** Begins the Map Run that `frame` waits for, or goes on with it. */
+  begin(parent: ExecutionState, frame: FrameId, phase: Waiting): void {
+    const work = workOf(parent.identity.arn, phase.by);
+    if (this.closed || this.byWork.has(work)) return;
+    this.cancelled.delete(work);
+    const end = this.run(parent, frame, phase, work).catch((error) =>
+      this.world.report('A Map Run cannot be driven; it is tried again with the next start.', error, {
+        arn: phase.request.mapRunArn,
+      }),
+    );
+    this.ends.add(end);
+    end.finally(() => this.ends.delete(end));
+  }
+
+  private async run(
+    parent: ExecutionState,
+    frame: FrameId,
+    phase: Waiting,
+    work: string,
+  ): Promise<void> {
+    const { documents } = this.world.store;
+    const arn = phase.request.mapRunArn;
+    const note: OpenNote = { executionArn: parent.identity.arn, frame, by: phase.by };
+    await documents.put(OPEN_KIND, arn, note as unknown as Json, 'any');
+    const machine = await this.world.machine(parent);
+    if (this.closed) return;
+    const drive = new MapRunDrive(this.world, this.orderOf(parent, frame, phase, machine));
+    this.drives.set(arn, drive);
+    this.byWork.set(work, drive);
+    if (this.cancelled.delete(work)) drive.abort();
+    try {
+      await drive.drive();
+    } finally {
+      this.drives.delete(arn);
+      this.byWork.delete(work);
+    }
+  }
+
+  private orderOf(
+    parent: ExecutionState,
+    frameId: FrameId,
+    phase: Waiting,
+    machine: Machine,
+  ): Order {
+    const turn = new Turn(machine, parent, this.world.env());
+    const state = stateOf(turn, frameId);
+    assert(state.mapRun !== undefined, 'A Map Run belongs to a distributed Map.');
+    const scope = scopeOf(turn, frameId, state);
+    return {
+      parent,
+      frame: frameId,
+      by: phase.by,
+      stateName: state.name,
+      request: phase.request,
+      plan: state.mapRun,
+      revision: childRevision(machine, state.mapRun.processor, phase.request.executionType),
+      view: { turn, frame: turn.frame(frameId), input: state.flow.effectiveInput(scope) },
+      redrives: phase.redrives,
+    };
+  }
+
+  /** Nobody waits for this work any more. */
+  cancel(arn: string, by: Seq): void {
+    const work = workOf(arn, by);
+    const drive = this.byWork.get(work);
+    if (drive !== undefined) drive.abort();
+    else if (this.ends.size > 0) this.cancelled.add(work);
+  }
+
+  childEnded(state: ExecutionState): void {
+    const { mapRunArn } = state.identity;
+    if (mapRunArn !== null) this.drives.get(mapRunArn)?.childEnded(state);
+  }
+
+  /** Goes on with the Map Runs that a stop interrupted; aborts those whose parent is over. */
+  async recover(): Promise<void> {
+    const { documents } = this.world.store;
+    let token: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof documents.list>> = await documents.list(OPEN_KIND, {
+        limit: PAGE,
+        token,
+      });
+      for (const { id, body } of page.items) {
+        const note = body as unknown as OpenNote;
+        if (this.drives.has(id) || !this.world.drives(note.executionArn as ExecutionArn)) continue;
+        await this.resume(id, note);
+      }
+      token = page.next;
+    } while (token !== null);
+  }
+
+  private async resume(mapRunArn: string, note: OpenNote): Promise<void> {
+    const parent = await this.world.state(note.executionArn as ExecutionArn);
+    const phase = parent?.frames.get(note.frame)?.phase;
+    const waits = parent?.status === 'RUNNING' && phase?.is === 'map-run' && phase.by === note.by;
+    if (parent !== null && waits) return this.begin(parent, note.frame, phase);
+    const end = this.abandon(mapRunArn).catch((error) =>
+      this.world.report('Children of an aborted Map Run could not be stopped.', error, {
+        arn: mapRunArn,
+      }),
+    );
+    this.ends.add(end);
+    end.finally(() => this.ends.delete(end));
+  }
+
+  /** The parent ended, the process before it could stop the children. */
+  private async abandon(mapRunArn: string): Promise<void> {
+    const { store } = this.world;
+    let stopped = 0;
+    for (;;) {
+      const page = await store.list({ mapRunArn, status: 'RUNNING' }, PAGE, null);
+      if (this.closed) return;
+      if (page.items.length === 0) break;
+      for (const row of page.items) await this.world.stop(row.arn, { error: null, cause: null });
+      stopped += page.items.length;
+    }
+    const stored = await loadMapRun(store.documents, mapRunArn);
+    if (stored?.body.status === 'RUNNING') {
+      const { body } = stored;
+      const { itemCounts, executionCounts } = body;
+      const aborted = { running: 0, aborted: executionCounts.aborted + stopped };
+      const over = {
+        ...body,
+        status: 'ABORTED',
+        stoppedAt: this.world.clock.now(),
+        executionCounts: { ...executionCounts, ...aborted },
+        itemCounts: { ...itemCounts, running: 0, aborted: itemCounts.aborted + itemCounts.running },
+      };
+      await store.documents.put(MAP_RUN_KIND, mapRunArn, over as unknown as Json, stored.revision);
+    }
+    await store.documents.remove(OPEN_KIND, mapRunArn);
+  }
+
+  async get(mapRunArn: string): Promise<MapRun | null> {
+    const drive = this.drives.get(mapRunArn);
+    if (drive !== undefined) return drive.shown();
+    const stored = await loadMapRun(this.world.store.documents, mapRunArn);
+    return stored === null ? null : shownBody(stored.body);
+  }
+
+  /** Of one execution, oldest first. */
+  async list(executionArn: string, limit: number, token: string | null): Promise<Page<MapRun>> {
+    const all = await this.runsOf(executionArn);
+    const from = token === null ? 0 : all.findIndex((run) => run.arn === token) + 1;
+    const items = all.slice(from, from + limit);
+    const hasMore = from + limit < all.length;
+    return { items, next: hasMore ? (items.at(-1)?.arn ?? null) : null };
+  }
+
+  private async runsOf(executionArn: string): Promise<readonly MapRun[]> {
+    const { documents } = this.world.store;
+    const prefix = mapRunPrefix(executionArn);
+    const runs: MapRun[] = [];
+    let token: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof documents.list>> = await documents.list(MAP_RUN_KIND, {
+        prefix,
+        limit: PAGE,
+        token,
+      });
+      for (const { id, body } of page.items) {
+        const run = body as unknown as Parameters<typeof shownBody>[0];
+        if (run.executionArn !== executionArn) continue;
+        runs.push(this.drives.get(id)?.shown() ?? shownBody(run));
+      }
+      token = page.next;
+    } while (token !== null);
+    return runs.sort((a, b) => a.startedAt - b.startedAt);
+  }
+
+  /** Applies to children that start from now on; `over` when the run is not RUNNING. */
+  async update(
+    mapRunArn: string,
+    change: MapRunChange,
+  ): Promise<'updated' | 'unknown' | 'over'> {
+    const { documents } = this.world.store;
+    const drive = this.drives.get(mapRunArn);
+    if (drive !== undefined) return (await drive.update(settingsOf(change))) ? 'updated' : 'over';
+    for (;;) {
+      const stored = await loadMapRun(documents, mapRunArn);
+      if (stored === null) return 'unknown';
+      const { body, revision } = stored;
+      if (body.status !== 'RUNNING') return 'over';
+      const settings = { ...body.driver.settings, ...settingsOf(change) };
+      const changed = { ...body, ...defined(change), driver: { ...body.driver, settings } };
+      const put = await documents.put(
+        MAP_RUN_KIND,
+        mapRunArn,
+        changed as unknown as Json,
+        revision,
+      );
+      if (put !== 'conflict') return 'updated';
+    }
+  }
+
+  /** Leaves all as it is; resolves when nothing runs any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const drive of this.drives.values()) drive.close();
+    await Promise.all(this.ends);
+  }
+}
+
+function workOf(arn: string, by: Seq): string {
+  return `${arn} ${by}`;
+}
+
+/** `…:mapRun:<machine>/` of an execution's ARN. */
+function mapRunPrefix(executionArn: string): string {
+  const parts = executionArn.split(':');
+  const machine = (parts[6] ?? '').split('/', 1)[0];
+  return `${parts.slice(0, 5).join(':')}:mapRun:${machine}/`;
+}
+
+function shownBody({ driver: _driver, ...shown }: MapRun & { readonly driver?: unknown }): MapRun {
+  return shown;
+}
+
+function settingsOf(change: MapRunChange): Partial<MapRunSettings> {
+  const { maxConcurrency, toleratedFailureCount, toleratedFailurePercentage } = change;
+  return {
+    ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+    ...(toleratedFailureCount === undefined ? {} : { toleratedCount: toleratedFailureCount }),
+    ...(toleratedFailurePercentage === undefined
+      ? {}
+      : { toleratedPercentage: toleratedFailurePercentage }),
+  };
+}
+
+function defined(change: MapRunChange): MapRunChange {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+}
+
+/** The children's machine: the ItemProcessor, in the query language of the machine around it. */
+function childRevision(
+  machine: Machine,
+  processor: JsonObject,
+  type: 'STANDARD' | 'EXPRESS',
+): Revision {
+  const language = getOwn(machine.definition, 'QueryLanguage');
+  let definition = processor;
+  if (language !== undefined) definition = withKey(definition, 'QueryLanguage', language);
+  if (type === 'EXPRESS') definition = withKey(definition, 'TimeoutSeconds', EXPRESS_SECONDS);
+  return revisionOf(JSON.stringify(definition), type);
+}

@@ -1,0 +1,71 @@
+/** The AWS command line, where it is installed, against a signed server. */
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, PASS, ROLE, startHarness, uniqueName } from '../api/harness.js';
+
+const run = promisify(execFile);
+const accessKey = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' };
+
+function isInstalled(): boolean {
+  try {
+    execFileSync('aws', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe.runIf(isInstalled())('the AWS command line', () => {
+  let server: Harness;
+  beforeAll(async () => {
+    server = await startHarness({ config: { accessKeys: [accessKey] } });
+  });
+  afterAll(() => server.close());
+
+  async function aws(...args: string[]) {
+    const { stdout } = await run(
+      'aws',
+      ['stepfunctions', ...args, '--endpoint-url', server.url, '--output', 'json'],
+      {
+        env: {
+          PATH: process.env.PATH,
+          HOME: '/nonexistent',
+          PYENV_VERSION: process.env.PYENV_VERSION ?? '',
+          AWS_ACCESS_KEY_ID: accessKey.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: accessKey.secretAccessKey,
+          AWS_DEFAULT_REGION: 'us-east-1',
+          AWS_PAGER: '',
+        },
+      },
+    );
+    return stdout === '' ? {} : JSON.parse(stdout);
+  }
+
+  test('creates a machine, runs it and reads its history', async () => {
+    const name = uniqueName('cli');
+    const machine = await aws(
+      'create-state-machine',
+      ...['--name', name, '--definition', PASS, '--role-arn', ROLE],
+    );
+    const started = await aws(
+      'start-execution',
+      ...['--state-machine-arn', machine.stateMachineArn, '--input', '{"a":1}'],
+    );
+    const described = await aws('describe-execution', '--execution-arn', started.executionArn);
+    expect(described).toMatchObject({ status: 'SUCCEEDED', input: '{"a":1}' });
+    expect(Date.parse(described.startDate)).not.toBeNaN();
+    const history = await aws('get-execution-history', '--execution-arn', started.executionArn);
+    expect(history.events.length).toBe(4);
+  });
+
+  test('prints our errors as AWS\'s', async () => {
+    await expect(
+      aws('describe-state-machine', '--state-machine-arn', 'not_an_arn'),
+    ).rejects.toMatchObject({
+      stderr: expect.stringContaining(
+        "An error occurred (InvalidArn) when calling the DescribeStateMachine operation: Invalid Arn: 'Invalid ARN prefix: not_an_arn'",
+      ),
+    });
+  });
+});
