@@ -4,7 +4,7 @@
  * signature check before anything else looks at it.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { EpochMs } from '../lib/brand.js';
@@ -104,6 +104,8 @@ export interface ServerOptions extends ApiOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** Takes the requests whose path begins with one of these; the others are the API's. */
+  readonly beside?: { readonly paths: readonly string[]; readonly app: RequestListener };
 }
 
 export interface RunningServer {
@@ -122,7 +124,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     );
   }
   const api = createApi(options);
-  const server = createServer(api.app);
+  const { beside } = options;
+  const server = createServer((request, response) => {
+    const path = request.url ?? '/';
+    const other = beside?.paths.some((prefix) => path.startsWith(prefix)) ?? false;
+    if (other) beside?.app(request, response);
+    else api.app(request, response);
+  });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;

@@ -23,6 +23,8 @@ export interface AssembleOptions {
   readonly config?: string;
   /** Logs only errors, as JSON lines on standard error. */
   readonly json?: boolean;
+  /** Instead of JSON lines on standard error. */
+  readonly log?: Logger;
   readonly onProgress?: (progress: TaskProgress) => void;
 }
 
@@ -52,7 +54,8 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
   if (spec.startsWith('sqlite:')) {
     await mkdir(dirname(resolve(spec.slice('sqlite:'.length))), { recursive: true });
   }
-  const log = createLogger(process.env.STEPWELL_LOG ?? (options.json ? 'error' : 'warn'));
+  const level = process.env.STEPWELL_LOG ?? (options.json ? 'error' : 'warn');
+  const log = options.log ?? createLogger(level);
   const secret = createSecrets(config);
   const services: HandlerServices = {
     artifacts: createArtifactStore(config.artifacts),

@@ -26,7 +26,10 @@ async function readText(path: string, what: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
-      throw new Problem(`There is no ${what} at ${path}.`, 'Check the path; it is relative to the current folder.');
+      throw new Problem(
+        `There is no ${what} at ${path}.`,
+        'Check the path; it is relative to the current folder.',
+      );
     }
     if (code === 'EISDIR') throw new Problem(`${path} is a folder, not a ${what}.`);
     throw new Problem(`Cannot read ${path}: ${(error as Error).message}`);

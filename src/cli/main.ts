@@ -3,32 +3,44 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../handlers/config.js';
 import { StoreUnavailable } from '../store/unavailable.js';
-import { addExecutions } from './commands/executions.js';
-import { addRun } from './commands/run.js';
-import { addServe } from './commands/serve.js';
-import { addValidate } from './commands/validate.js';
 import { EXIT, Problem } from './problem.js';
 import { red } from './style.js';
 import { VERSION } from './version.js';
 
-function program(): Command {
+type AddCommands = (program: Command) => void;
+
+/** Each command's module is loaded only when it is asked for: `run` starts without the server. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
+  run: async () => (await import('./commands/run.js')).addRun,
+  executions: async () => (await import('./commands/executions.js')).addExecutions,
+  describe: async () => (await import('./commands/executions.js')).addExecutions,
+  history: async () => (await import('./commands/executions.js')).addExecutions,
+  stop: async () => (await import('./commands/executions.js')).addExecutions,
+  validate: async () => (await import('./commands/validate.js')).addValidate,
+  serve: async () => (await import('./commands/serve.js')).addServe,
+};
+
+async function program(asked: string | undefined): Promise<Command> {
   const command = new Command('stepwell')
-    .description('Runs Amazon States Language state machines, durably, and the life of a model with them.')
+    .description(
+      'Runs Amazon States Language state machines, durably, and the life of a model with them.',
+    )
     .version(VERSION)
     .showSuggestionAfterError()
     .showHelpAfterError('(stepwell <command> --help shows its options)')
     .exitOverride();
-  addRun(command);
-  addExecutions(command);
-  addValidate(command);
-  addServe(command);
+  const only = asked !== undefined && Object.hasOwn(COMMANDS, asked) ? [asked] : null;
+  const adders = await Promise.all(
+    (only ?? Object.keys(COMMANDS)).map((name) => COMMANDS[name]?.()),
+  );
+  for (const add of new Set(adders)) add?.(command);
   for (const sub of command.commands) sub.exitOverride();
   return command;
 }
 
 async function main(): Promise<void> {
   try {
-    await program().parseAsync(process.argv);
+    await (await program(process.argv[2])).parseAsync(process.argv);
   } catch (error) {
     process.exitCode = explain(error);
   }

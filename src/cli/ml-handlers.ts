@@ -33,11 +33,13 @@ export function createMlHandlers(options: {
   const registry = openRegistry({ folder: join(home, 'registry') });
   const endpoints = openEndpoints(endpointsFolder(home));
   const workspaces = openWorkspaces(join(home, 'workspaces'));
+  const ingest = ingestHandler({ s3: s3Settings(config, secret) });
   const training = { fineTune: fineTune as FineTune };
   const deploy = { registry, endpoints };
   const sagemaker = createSageMaker({
     fineTune: training,
     deploy,
+    data: { ingest },
     workspaces,
     records: openSageMakerRecords(home),
     defaults: {
@@ -48,7 +50,7 @@ export function createMlHandlers(options: {
   });
   return {
     handlers: [
-      ingestHandler({ s3: s3Settings(config, secret) }),
+      ingest,
       validateHandler,
       preprocessHandler,
       fineTuneHandler(training),

@@ -1,6 +1,8 @@
 /** What a person sees while a machine runs: states as they go, bars for long tasks, retries, time. */
 import type { Fact } from '../core/fact.js';
 import { ROOT_FRAME } from '../core/state.js';
+import type { Logger } from '../handlers/handler.js';
+import type { Json, JsonObject } from '../lib/json.js';
 import type { TaskProgress } from '../runtime/dispatcher.js';
 import { bar, bold, cyan, dim, duration, green, red, yellow } from './style.js';
 
@@ -48,7 +50,9 @@ export class ProgressView {
         this.failed(fact, indent);
         break;
       case 'FanOutStarted':
-        this.line(`${indent}${cyan('▸')} ${fact.width} ${fact.kind === 'Map' ? 'iterations' : 'branches'}`);
+        this.line(
+          `${indent}${cyan('▸')} ${fact.width} ${fact.kind === 'Map' ? 'iterations' : 'branches'}`,
+        );
         break;
       default:
     }
@@ -85,11 +89,35 @@ export class ProgressView {
     this.barShown = true;
   }
 
+  /** What handlers say, as lines for a person; STEPWELL_LOG asks for the structured log instead. */
+  logger(): Logger {
+    const say = (mark: string) => (message: string, fields?: JsonObject) =>
+      this.line(`  ${mark} ${message}${describe(fields)}`);
+    return {
+      debug: () => {},
+      info: say(dim('·')),
+      warn: say(yellow('!')),
+      error: say(yellow('!')),
+    };
+  }
+
   line(text: string): void {
     if (this.barShown) process.stderr.write('\r\u001b[K');
     this.barShown = false;
     process.stderr.write(`${text}\n`);
   }
+}
+
+/** Fields of a log line that fit on it. */
+function describe(fields: JsonObject | undefined): string {
+  const shown = Object.entries(fields ?? {}).filter(([name]) => name !== 'stack');
+  if (shown.length === 0) return '';
+  const text = shown.map(([name, value]) => `${name}=${plain(value)}`).join(' ');
+  return ` ${dim(text.length > 160 ? `${text.slice(0, 157)}...` : text)}`;
+}
+
+function plain(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The first line of a cause, short enough for one line of a terminal. */

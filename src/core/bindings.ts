@@ -20,9 +20,6 @@ export function evaluateIn(
   ];
   if (more.result !== undefined) members.push(['result', more.result]);
   if (more.errorOutput !== undefined) members.push(['errorOutput', more.errorOutput]);
-  const bound = fromEntries([
-    ...Object.entries(scope.variables),
-    ['states', fromEntries(members)],
-  ]);
+  const bound = fromEntries([...Object.entries(scope.variables), ['states', fromEntries(members)]]);
   return template.evaluate(bound, scope.chance);
 }

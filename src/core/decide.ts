@@ -8,6 +8,7 @@ import { chain, type Eventually, rescue } from '../lib/eventually.js';
 import type { Env } from './env.js';
 import type { Failure } from './fact.js';
 import { RUNTIME } from './failure.js';
+import { abortMapRun } from './fan-out.js';
 import { failState, finish, guard } from './finish.js';
 import { type Machine, stateOf } from './machine.js';
 import { type ExecutionState, type Phase, ROOT_FRAME } from './state.js';
@@ -104,6 +105,7 @@ function begin(turn: Turn, start: Extract<Stimulus, { type: 'Start' }>): undefin
 
 function timersDue(turn: Turn, keys: readonly string[]): Eventually<void> {
   if (keys.includes(DEADLINE_TIMER)) {
+    abortMapRuns(turn);
     turn.event(ROOT_FRAME, { type: 'ExecutionEnded', status: 'TIMED_OUT', failure: TIMED_OUT }, 0);
     return undefined;
   }
@@ -202,9 +204,16 @@ function mapRunEnded(
 }
 
 function stop(turn: Turn, failure: Failure): undefined {
+  abortMapRuns(turn);
   // Recorded: previousEventId 0 (AWS-BEHAVIOURS 17).
   turn.event(ROOT_FRAME, { type: 'ExecutionEnded', status: 'ABORTED', failure }, 0);
   return undefined;
+}
+
+function abortMapRuns(turn: Turn): void {
+  for (const { id, phase } of [...turn.state.frames.values()]) {
+    if (phase.is === 'map-run') abortMapRun(turn, id, phase.by);
+  }
 }
 
 function redrive(turn: Turn): undefined {
@@ -216,6 +225,12 @@ function redrive(turn: Turn): undefined {
     redriveCount: turn.state.redriveCount + 1,
     deadlineAt: deadlineAt as ExecutionState['deadlineAt'],
   });
+  for (const { id, phase } of [...turn.state.frames.values()]) {
+    if (phase.is !== 'map-run') continue;
+    const { mapRunArn } = phase.request;
+    const redriveCount = phase.redrives + 1;
+    turn.event(id, { type: 'MapRunRedriven', by: phase.by, mapRunArn, redriveCount });
+  }
   return undefined;
 }
 

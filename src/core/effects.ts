@@ -58,8 +58,10 @@ export function effectsOf(fact: Fact): readonly Effect[] {
         : [...endTask(fact.child, fact.ends, true), dropTimer('wait', fact.child, fact.ends)];
     case 'MapRunStarted':
       return [{ do: 'begin', what: 'map-run', frame: fact.frame, by: fact.seq }];
+    case 'MapRunRedriven':
+      return [{ do: 'begin', what: 'map-run', frame: fact.frame, by: fact.by }];
     case 'MapRunEnded':
-      return [{ do: 'finish', by: fact.by, cancel: false }];
+      return [{ do: 'finish', by: fact.by, cancel: fact.aborted }];
     default:
       return NONE;
   }

@@ -17,6 +17,7 @@ import {
   type Phase,
   ROOT_BLOCK,
   ROOT_FRAME,
+  type Resume,
 } from './state.js';
 
 /** A state that one turn may change in place. */
@@ -137,14 +138,19 @@ function change(draft: Draft, fact: Exclude<Fact, FactOf<'ExecutionStarted'>>): 
           : { ...frame.phase, submission: fact.output };
       return put(draft, { ...advanced(frame, fact), phase });
     }
+    case 'MapRunEnded':
+      return put(draft, { ...advanced(frame, fact), phase: afterMapRun(frame.phase, fact) });
     case 'TaskSucceeded':
     case 'TaskFailed':
-    case 'MapRunEnded':
       return put(draft, { ...advanced(frame, fact), phase: ENTERED });
     case 'EvaluationFailed':
     case 'MapStateStarted':
-    case 'MapRunRedriven':
       return put(draft, advanced(frame, fact));
+    case 'MapRunRedriven': {
+      assert(frame.phase.is === 'map-run', 'A Map Run is redriven where one waits.');
+      const phase = { ...frame.phase, redrives: fact.redriveCount };
+      return put(draft, { ...advanced(frame, fact), phase });
+    }
     case 'AttemptFailed':
       return attempt(draft, frame, fact);
     case 'RetryStarted':
@@ -172,15 +178,14 @@ function change(draft: Draft, fact: Exclude<Fact, FactOf<'ExecutionStarted'>>): 
       return endChild(draft, frame, fact);
     case 'FrameAborted': {
       const child = frameOf(draft, fact.child);
-      const resume = child.phase.is === 'fan-out' ? child.phase : null;
-      return put(draft, { ...child, phase: { is: 'aborted', resume } });
+      return put(draft, { ...child, phase: { is: 'aborted', resume: resumeOf(child.phase) } });
     }
     case 'FanOutEnded':
       return endFanOut(draft, frame, fact);
     case 'MapRunStarted':
       return put(draft, {
         ...advanced(frame, fact),
-        phase: { is: 'map-run', by: fact.seq, request: fact.request },
+        phase: { is: 'map-run', by: fact.seq, request: fact.request, redrives: 0 },
       });
     case 'ExecutionEnded':
       draft.status = fact.status;
@@ -277,7 +282,7 @@ function startChild(draft: Draft, parent: Frame, fact: FactOf<'ChildStarted'>): 
 function endChild(draft: Draft, parent: Frame, fact: FactOf<'ChildEnded'>): void {
   assert(parent.phase.is === 'fan-out', 'A child ends in a fan-out.');
   const child = frameOf(draft, fact.child);
-  const resume = child.phase.is === 'fan-out' ? child.phase : resumeOf(child.phase);
+  const resume = resumeOf(child.phase);
   put(draft, { ...child, phase: { is: 'ended', outcome: fact.outcome, resume } });
   // A Map's join points to the last MapIterationSucceeded, a Parallel's to the branch's last event
   // (AWS-BEHAVIOURS 8 and 10); a failure's followers point to the failing event.
@@ -289,8 +294,32 @@ function endChild(draft: Draft, parent: Frame, fact: FactOf<'ChildEnded'>): void
   });
 }
 
-function resumeOf(phase: Phase): FanOut | null {
-  return phase.is === 'ended' || phase.is === 'aborted' ? phase.resume : null;
+/** What a redrive goes back to instead of entering the state again. */
+function resumeOf(phase: Phase): Resume {
+  switch (phase.is) {
+    case 'fan-out':
+    case 'map-run':
+      return phase;
+    case 'entered':
+      return phase.mapRun ?? null;
+    case 'ended':
+    case 'aborted':
+      return phase.resume;
+    default:
+      return null;
+  }
+}
+
+/** AWS: a Map Run that failed for these reasons is not redriven, a new one begins (reference 16). */
+const BEGINS_ANEW: ReadonlySet<string | null> = new Set([
+  'States.Runtime',
+  'States.DataLimitExceeded',
+]);
+
+function afterMapRun(phase: Phase, fact: FactOf<'MapRunEnded'>): Phase {
+  const { outcome } = fact;
+  if (phase.is !== 'map-run' || outcome.ok) return ENTERED;
+  return BEGINS_ANEW.has(outcome.failure.error) ? ENTERED : { is: 'entered', mapRun: phase };
 }
 
 function endFanOut(draft: Draft, frame: Frame, fact: FactOf<'FanOutEnded'>): void {
@@ -308,8 +337,8 @@ function dropChildren(draft: Draft, fanOut: FanOut): void {
 function dropFrame(draft: Draft, id: FrameId): void {
   const frame = draft.frames.get(id);
   if (frame === undefined) return;
-  const inner = frame.phase.is === 'fan-out' ? frame.phase : resumeOf(frame.phase);
-  if (inner !== null) dropChildren(draft, inner);
+  const inner = resumeOf(frame.phase);
+  if (inner?.is === 'fan-out') dropChildren(draft, inner);
   draft.frames.delete(id);
   draft.ready.delete(id);
 }
@@ -329,14 +358,11 @@ function redrive(draft: Draft, fact: FactOf<'ExecutionRedriven'>): void {
   for (const frame of draft.frames.values()) {
     const { phase } = frame;
     if (phase.is === 'ended' && phase.outcome.ok) continue;
-    const fanOut = phase.is === 'fan-out' ? phase : resumeOf(phase);
-    const lastEventId = event;
-    if (fanOut === null) {
-      put(draft, { ...frame, lastEventId, attempts: NO_ATTEMPTS, phase: READY });
-    } else {
-      const live = liveChildren(draft, fanOut);
-      put(draft, { ...frame, lastEventId, attempts: NO_ATTEMPTS, phase: { ...fanOut, live } });
-    }
+    const resume = resumeOf(phase);
+    const again = { ...frame, lastEventId: event, attempts: NO_ATTEMPTS };
+    if (resume?.is === 'fan-out') {
+      put(draft, { ...again, phase: { ...resume, live: liveChildren(draft, resume) } });
+    } else put(draft, { ...again, phase: resume ?? READY });
   }
 }
 

@@ -212,7 +212,13 @@ export type FactBody =
   /** A Distributed Map has its items (0 when a reader brings them); the Map Run follows. */
   | { readonly type: 'MapStateStarted'; readonly length: number }
   | { readonly type: 'MapRunStarted'; readonly request: MapRunRequest }
-  | { readonly type: 'MapRunRedriven'; readonly mapRunArn: string; readonly redriveCount: number }
+  | {
+      readonly type: 'MapRunRedriven';
+      /** Seq of the MapRunStarted it goes on from. */
+      readonly by: Seq;
+      readonly mapRunArn: string;
+      readonly redriveCount: number;
+    }
   | {
       readonly type: 'MapRunEnded';
       readonly by: Seq;

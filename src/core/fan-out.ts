@@ -117,6 +117,7 @@ function abortTree(
   const { phase } = frame;
   if (phase.is === 'ended' || phase.is === 'aborted') return;
   if (iteration) abortFrame(turn, parent, id, 'MapIteration', failing);
+  if (phase.is === 'map-run') abortMapRun(turn, id, phase.by);
   if (phase.is === 'fan-out') {
     for (let index = 0; index < phase.next; index++) {
       abortTree(turn, id, childId(phase.by, index), phase.kind === 'Map', failing);
@@ -125,6 +126,12 @@ function abortTree(
   const kind = phase.is === 'ready' ? null : stateOf(turn, id).kind;
   const shown = kind === 'Task' || kind === 'Wait' || kind === 'Map' || kind === 'Parallel';
   abortFrame(turn, parent, id, shown ? kind : null, failing, pendingOf(phase));
+}
+
+/** Shows that the Map Run a frame waits for is told to stop; its children are aborted in time. */
+export function abortMapRun(turn: Turn, id: FrameId, by: Seq): void {
+  const outcome = { ok: false, failure: { error: null, cause: null } } as const;
+  turn.event(id, { type: 'MapRunEnded', by, outcome, aborted: true });
 }
 
 function abortFrame(

@@ -47,11 +47,20 @@ export interface FanOut {
   readonly slotEventId: number;
 }
 
+export interface MapRunWait {
+  readonly is: 'map-run';
+  /** Seq of MapRunStarted. */
+  readonly by: Seq;
+  readonly request: MapRunRequest;
+  /** How often it was redriven. */
+  readonly redrives: number;
+}
+
 export type Phase =
   /** About to enter `state`. */
   | { readonly is: 'ready' }
-  /** Inside a turn only: the state is being worked on. */
-  | { readonly is: 'entered' }
+  /** The state is being worked on; outside a turn it has failed. A redrive takes up `mapRun` again. */
+  | { readonly is: 'entered'; readonly mapRun?: MapRunWait }
   | {
       readonly is: 'waiting';
       readonly until: EpochMs;
@@ -69,10 +78,12 @@ export type Phase =
       readonly timeoutAt: EpochMs | null;
     }
   | FanOut
-  | { readonly is: 'map-run'; readonly by: Seq; readonly request: MapRunRequest }
+  | MapRunWait
   /** `resume` is what a redrive goes back to. */
-  | { readonly is: 'ended'; readonly outcome: Outcome; readonly resume: FanOut | null }
-  | { readonly is: 'aborted'; readonly resume: FanOut | null };
+  | { readonly is: 'ended'; readonly outcome: Outcome; readonly resume: Resume }
+  | { readonly is: 'aborted'; readonly resume: Resume };
+
+export type Resume = FanOut | MapRunWait | null;
 
 export interface ExecutionState {
   readonly status: Status;

@@ -28,6 +28,8 @@ import type { ActivityTask, Engine, Revision, Started, StartRequest, TokenAnswer
 import { JournalCorrupt, loadJournal, prepareCommit } from './journal.js';
 import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
+import type { MapItems } from './map-runs/io.js';
+import { MapRuns } from './map-runs/map-runs.js';
 import { Scheduler } from './scheduler.js';
 import { makeToken, readToken } from './token.js';
 
@@ -42,6 +44,8 @@ export interface EngineOptions {
   readonly uuid?: () => string;
   readonly limits?: Limits;
   readonly onProgress?: (progress: TaskProgress) => void;
+  /** Reads the items and writes the results of Map Runs; without it only a state's own input. */
+  readonly mapItems?: MapItems;
   /** Drives just these executions and what they start; others in the store stay as they are. */
   readonly only?: readonly ExecutionArn[];
 }
@@ -77,6 +81,7 @@ class LocalEngine implements Engine {
   private readonly scheduler: Scheduler;
   private readonly dispatcher: Dispatcher;
   private readonly activities = new Activities();
+  readonly mapRuns: MapRuns;
   private readonly listeners = new Map<ExecutionArn | null, Set<FactsListener>>();
   private readonly clock: Clock;
   private readonly mine: Set<ExecutionArn> | null;
@@ -99,6 +104,7 @@ class LocalEngine implements Engine {
       (arn, keys) => this.inBackground(arn, { type: 'TimersDue', keys }),
       (error) => this.report('Timers could not be read.', error),
     );
+    this.mapRuns = this.createMapRuns();
     this.dispatcher = new Dispatcher(options.resources, options.services, {
       result: (arn, task, outcome, stage) =>
         this.deliverSurely(arn, { type: 'TaskResult', task, outcome, stage }),
@@ -108,6 +114,29 @@ class LocalEngine implements Engine {
         this.heartbeat(arn, task).catch((error) => this.report('A heartbeat was lost.', error));
       },
       progress: (progress) => options.onProgress?.(progress),
+    });
+  }
+
+  private createMapRuns(): MapRuns {
+    const { store, mapItems = null, limits = AWS_LIMITS } = this.options;
+    return new MapRuns({
+      store,
+      clock: this.clock,
+      io: mapItems,
+      payloadBytes: limits.payloadBytes,
+      drives: (arn) => this.drives(arn),
+      env: () => this.env(),
+      machine: (state) => this.machines.machine(state.revision),
+      start: (request) => this.start(request),
+      state: (arn) => this.state(arn),
+      stop: (arn, failure) => this.stop(arn, failure),
+      redrive: async (arn) => {
+        await this.deliver(arn, { type: 'Redrive' });
+      },
+      ended: async ({ arn, frame, by, outcome, aborted }) => {
+        await this.deliver(arn, { type: 'MapRunEnded', frame, by, outcome, aborted });
+      },
+      report: (message, error, fields) => this.report(message, error, fields),
     });
   }
 
@@ -128,6 +157,7 @@ class LocalEngine implements Engine {
       }
       token = page.next;
     } while (token !== null);
+    await this.mapRuns.recover();
     await this.scheduler.start();
   }
 
@@ -309,10 +339,14 @@ class LocalEngine implements Engine {
           this.begin(state, effect.by, facts, false);
           break;
         case 'finish':
-          if (effect.cancel) this.dispatcher.cancel(arn, effect.by);
+          if (effect.cancel) {
+            this.dispatcher.cancel(arn, effect.by);
+            this.mapRuns.cancel(arn, effect.by);
+          }
           break;
       }
     }
+    if (state.status !== 'RUNNING') this.mapRuns.childEnded(state);
     if (state.status === 'RUNNING' && state.ready.size > 0) {
       this.inBackground(arn, { type: 'Continue' });
     }
@@ -324,6 +358,9 @@ class LocalEngine implements Engine {
     const arn = state.identity.arn as ExecutionArn;
     for (const frame of state.frames.values()) {
       const { phase } = frame;
+      if (phase.is === 'map-run' && phase.by === by) {
+        return this.mapRuns.begin(state, frame.id, phase);
+      }
       if (phase.is !== 'task' || phase.scheduled !== by) continue;
       const task: TaskRef = { frame: frame.id, scheduled: by, nonce: phase.nonce };
       if (phase.resource.kind === 'activity') {
@@ -502,6 +539,7 @@ class LocalEngine implements Engine {
     for (const cancel of this.pauses) cancel();
     this.scheduler.close();
     this.dispatcher.close();
+    await this.mapRuns.close();
     await this.live.idle();
   }
 }

@@ -7,6 +7,7 @@ import type { Json } from '../lib/json.js';
 import type { ExecutionIdentity, Fact, Failure } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
 import type { HistoryEvent } from '../wire/history.js';
+import type { MapRun } from '../wire/map-run.js';
 import type { ExecutionFilter, ExecutionRow, Page } from '../store/store.js';
 
 /** An immutable definition with what of its settings matters while it runs. */
@@ -41,7 +42,23 @@ export interface ActivityTask {
   readonly input: Json;
 }
 
+/** Map Runs, with their counts as they are now. */
+export interface MapRunsFace {
+  get(mapRunArn: string): Promise<MapRun | null>;
+  /** Of one execution, oldest first. */
+  list(executionArn: string, limit: number, token: string | null): Promise<Page<MapRun>>;
+  /** Applies to children that start from now on; `over` when the run is not RUNNING. */
+  update(mapRunArn: string, change: MapRunChange): Promise<'updated' | 'unknown' | 'over'>;
+}
+
+export interface MapRunChange {
+  readonly maxConcurrency?: number | undefined;
+  readonly toleratedFailurePercentage?: number | undefined;
+  readonly toleratedFailureCount?: number | undefined;
+}
+
 export interface Engine {
+  readonly mapRuns: MapRunsFace;
   start(request: StartRequest): Promise<Started>;
   /** State folded from the journal, or null when there is no such execution. */
   state(arn: ExecutionArn): Promise<ExecutionState | null>;

@@ -2,7 +2,7 @@
  * The public face of model serving: endpoint records, a check of a model before it serves, and the
  * server that brings every endpoint back. `startServing` is what `stepwell serve-models` runs.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Endpoints, endpointsFolder, openEndpoints } from './endpoints.js';
 import { servingApp } from './http.js';
@@ -45,63 +45,90 @@ export interface ServingOptions extends Omit<SupervisorOptions, 'endpoints'> {
   readonly signal?: AbortSignal;
 }
 
-export interface Serving {
-  readonly url: string;
-  readonly host: string;
-  readonly port: number;
+/** Endpoints without a listener of their own: `stepwell serve` mounts `app` beside its API. */
+export interface OpenServing {
+  readonly app: RequestListener;
   readonly supervisor: Supervisor;
   /** Resolves when every endpoint has an instance that answers, or rejects after the time. */
   ready(timeoutMs?: number): Promise<void>;
   /** Takes switched endpoints up now instead of at the next look. */
   reload(): Promise<void>;
-  /** Answers what is running, then ends the children and the server. */
+  /** Lets the children answer what they have, then ends them. */
   close(): Promise<void>;
+  /** Ends the children at once. */
+  kill(): void;
+}
+
+export interface Serving extends Pick<OpenServing, 'supervisor' | 'ready' | 'reload' | 'close'> {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
-export async function startServing(options: ServingOptions): Promise<Serving> {
-  const { home, host = '127.0.0.1', port = 0, log = SILENT, signal } = options;
-  signal?.throwIfAborted();
+/** Brings every endpoint in service back and follows the endpoint records from then on. */
+export async function openServing(options: ServingOptions): Promise<OpenServing> {
+  const { home, host = '127.0.0.1', log = SILENT } = options;
   const endpoints = options.endpoints ?? openEndpoints(endpointsFolder(home));
   const supervisor = supervise({ ...options, endpoints, log });
-  const server = createServer(
-    { requestTimeout: INVOCATION_TIMEOUT_MS + 30_000, headersTimeout: 15_000 },
-    servingApp({ supervisor, log, allowedHosts: hostsFor(host, options.allowedHosts ?? []) }),
-  );
-  // A socket that breaks the protocol gets its 400 from Node and is closed; nothing else happens.
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    else socket.destroy();
-  });
-  const bound = await listen(server, host, port);
   await supervisor.sync();
   const watch = setInterval(() => {
     supervisor.sync().catch((error: unknown) => {
       log.error('The endpoint records cannot be read', { error: String(error) });
     });
   }, options.watchEveryMs ?? WATCH_EVERY_MS);
-  const onAbort = (): void => {
-    clearInterval(watch);
-    supervisor.kill();
-    server.close();
-    server.closeAllConnections();
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
-
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    host,
-    port: bound,
+    app: servingApp({ supervisor, log, allowedHosts: hostsFor(host, options.allowedHosts ?? []) }),
     supervisor,
     ready: (timeoutMs = 120_000) => untilReady(supervisor, timeoutMs),
     reload: () => supervisor.sync(),
     close: async () => {
       clearInterval(watch);
+      await supervisor.close();
+    },
+    kill: () => {
+      clearInterval(watch);
+      supervisor.kill();
+    },
+  };
+}
+
+export async function startServing(options: ServingOptions): Promise<Serving> {
+  const { host = '127.0.0.1', port = 0, signal } = options;
+  signal?.throwIfAborted();
+  const serving = await openServing(options);
+  const server = createServer(
+    { requestTimeout: INVOCATION_TIMEOUT_MS + 30_000, headersTimeout: 15_000 },
+    serving.app,
+  );
+  // A socket that breaks the protocol gets its 400 from Node and is closed; nothing else happens.
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    else socket.destroy();
+  });
+  const bound = await listen(server, host, port).catch(async (error) => {
+    await serving.close();
+    throw error;
+  });
+  const onAbort = (): void => {
+    serving.kill();
+    server.close();
+    server.closeAllConnections();
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    host,
+    port: bound,
+    supervisor: serving.supervisor,
+    ready: serving.ready,
+    reload: serving.reload,
+    close: async () => {
       signal?.removeEventListener('abort', onAbort);
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      await supervisor.close();
+      await serving.close();
       server.closeAllConnections();
       await stopped;
     },

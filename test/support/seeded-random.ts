@@ -31,10 +31,15 @@ export class SeededRandom {
     return item;
   }
 
-  /** A UUID in shape; unique within one seed. */
+  /** A version 4 UUID; unique within one seed. */
   readonly uuid = (): string => {
     const hex = Array.from({ length: 32 }, () => this.between(0, 15).toString(16)).join('');
-    const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+    const parts = [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      `4${hex.slice(13, 16)}`,
+      `a${hex.slice(17, 20)}`,
+    ];
     return `${parts.join('-')}-${hex.slice(20)}`;
   };
 }

@@ -16,7 +16,13 @@ interface LookOptions {
   readonly json?: boolean;
 }
 
-const STATUSES: readonly ExecutionStatus[] = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
+const STATUSES: readonly ExecutionStatus[] = [
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+  'TIMED_OUT',
+  'ABORTED',
+];
 
 export function addExecutions(program: Command): void {
   const look = (name: string, description: string): Command =>
@@ -53,10 +59,7 @@ export function addExecutions(program: Command): void {
     });
 }
 
-async function withStore<T>(
-  options: LookOptions,
-  work: (store: Store) => Promise<T>,
-): Promise<T> {
+async function withStore<T>(options: LookOptions, work: (store: Store) => Promise<T>): Promise<T> {
   const store = await openStore(options.store ?? defaultStore(), { readOnly: true });
   try {
     return await work(store);
@@ -71,7 +74,10 @@ async function listExecutions(
 ): Promise<void> {
   const status = STATUSES.find((known) => known === options.status);
   if (options.status !== undefined && status === undefined) {
-    throw new Problem(`--status '${options.status}' is unknown.`, `Use one of ${STATUSES.join(', ')}.`);
+    throw new Problem(
+      `--status '${options.status}' is unknown.`,
+      `Use one of ${STATUSES.join(', ')}.`,
+    );
   }
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
@@ -153,7 +159,11 @@ async function history(store: Store, arn: ExecutionArn, options: LookOptions): P
     const { details, timestamp, ...head } = event;
     const at = new Date(timestamp).toISOString();
     if (options.json) {
-      const line = { ...head, timestamp: at, ...(details ? { [details.name]: details.value } : {}) };
+      const line = {
+        ...head,
+        timestamp: at,
+        ...(details ? { [details.name]: details.value } : {}),
+      };
       process.stdout.write(`${JSON.stringify(line)}\n`);
       continue;
     }

@@ -13,7 +13,13 @@ import { revisionOf } from '../../runtime/machines.js';
 import type { Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
 import { assemble } from '../assemble.js';
-import { checkMachine, describeDiagnostic, type MachineFile, readInput, readMachine } from '../input.js';
+import {
+  checkMachine,
+  describeDiagnostic,
+  type MachineFile,
+  readInput,
+  readMachine,
+} from '../input.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
 import { EXIT, Problem } from '../problem.js';
 import { firstLine, ProgressView } from '../progress.js';
@@ -60,6 +66,7 @@ async function run(path: string, options: RunOptions): Promise<number> {
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
     json,
+    ...(view === null || process.env.STEPWELL_LOG !== undefined ? {} : { log: view.logger() }),
     onProgress: (progress) => {
       if (view === null) emit({ type: 'progress', ...progress });
       else view.task(progress);
@@ -220,7 +227,10 @@ function emitEvents(facts: readonly Fact[]): void {
   if (seen[0]?.type !== 'ExecutionStarted') return;
   for (const event of projectHistory(seen).slice(before)) {
     const { details, ...head } = event;
-    emit({ type: 'event', event: { ...head, ...(details ? { [details.name]: details.value } : {}) } });
+    emit({
+      type: 'event',
+      event: { ...head, ...(details ? { [details.name]: details.value } : {}) },
+    });
   }
 }
 

@@ -1,30 +1,50 @@
-/** `stepwell serve`: the Step Functions API and the model endpoints, on one port each other never sees. */
+/** `stepwell serve`: the Step Functions API, its REST face and every model endpoint, on one port. */
 import type { Command } from 'commander';
+import type { AccessKey, ApiConfig } from '../../api/config.js';
 import { coreDefinitions } from '../../api/core-definitions.js';
-import { startServer } from '../../api/server.js';
 import type { Log } from '../../api/log.js';
+import { startServer } from '../../api/server.js';
 import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
 import { createInspector } from '../../runtime/test-state/inspector.js';
-import { assemble } from '../assemble.js';
+import { openServing } from '../../serving/index.js';
+import { assemble, type Parts } from '../assemble.js';
+import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
-import { bold, cyan, dim } from '../style.js';
+import { bold, cyan, dim, green } from '../style.js';
 
 interface ServeOptions {
   readonly host: string;
   readonly port: string;
   readonly store?: string;
   readonly config?: string;
+  readonly strict: boolean;
+  readonly allowHost: readonly string[];
 }
+
+const ENDPOINT_PATHS = ['/endpoints', '/ping'];
 
 export function addServe(program: Command): void {
   program
     .command('serve')
     .description('serve the Step Functions API and every model endpoint that is in service')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port of the API; 0 takes a free one', '8083')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH' or 'memory'")
+    .option('--port <n>', 'port; 0 takes a free one', '8083')
+    .option('--store <spec>', "where executions are kept: 'sqlite:PATH', 'memory' or 'redis://…'")
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
+    .option('--strict', 'refuse at creation what AWS would refuse', false)
+    .option('--allow-host <name...>', 'host names by which clients may reach this server', [])
+    .addHelpText(
+      'after',
+      `
+Environment:
+  STEPWELL_ACCESS_KEY_ID, STEPWELL_SECRET_ACCESS_KEY   requests must be signed with these;
+                                                       needed to listen beyond loopback
+  AWS_REGION, STEPWELL_ACCOUNT_ID                      what goes into ARNs
+Example:
+  stepwell serve --port 8083
+  aws stepfunctions list-state-machines --endpoint-url http://127.0.0.1:8083`,
+    )
     .action(async (options: ServeOptions) => {
       await serve(options);
     });
@@ -39,21 +59,83 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
   });
-  const engine = await parts.openEngine(null);
-  const server = await startServer({
-    host: options.host,
-    port,
-    engine,
-    store: parts.store,
-    definitions: coreDefinitions(false),
-    inspect: createInspector(parts.registry, parts.services),
-    log: apiLog(parts.log),
+  try {
+    await listen(options, port, parts);
+  } finally {
+    await parts.close();
+  }
+}
+
+async function listen(options: ServeOptions, port: number, parts: Parts): Promise<void> {
+  const { host } = options;
+  const serving = await openServing({
+    home: parts.home,
+    host,
+    log: parts.log,
+    allowedHosts: options.allowHost,
+    locate: (model) => parts.services.artifacts.path(model.uri),
   });
-  process.stdout.write(`${bold('Stepwell')} listens on ${cyan(server.url)}  ${dim(parts.store.description)}\n`);
-  await untilSignal();
-  await server.close();
-  await engine.close();
-  await parts.close();
+  const engine = await parts.openEngine(null);
+  try {
+    const server = await startServer({
+      host,
+      port,
+      engine,
+      store: parts.store,
+      config: apiConfig(options),
+      definitions: coreDefinitions(options.strict),
+      inspect: createInspector(parts.registry, parts.services),
+      log: apiLog(parts.log),
+      beside: { paths: ENDPOINT_PATHS, app: serving.app },
+    });
+    greet(server.url, parts, serving.supervisor.views());
+    await untilSignal();
+    await server.close();
+  } finally {
+    await engine.close();
+    await serving.close();
+  }
+}
+
+function greet(
+  url: string,
+  parts: Parts,
+  endpoints: readonly { readonly name: string; readonly status: string }[],
+): void {
+  const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+  print(`${bold('Stepwell')} listens on ${cyan(url)}  ${dim(parts.store.description)}`);
+  print(
+    `  Step Functions API   ${dim(`aws stepfunctions list-state-machines --endpoint-url ${url}`)}`,
+  );
+  print(`  REST and OpenAPI     ${dim(`${url}/openapi.json`)}`);
+  for (const { name } of endpoints) {
+    print(`  ${green('endpoint')} ${name}   ${dim(`POST ${url}/endpoints/${name}/invocations`)}`);
+  }
+}
+
+function apiConfig(options: ServeOptions): Partial<ApiConfig> {
+  const { env } = process;
+  return {
+    scope: {
+      partition: 'aws',
+      region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? REGION,
+      account: env.STEPWELL_ACCOUNT_ID ?? ACCOUNT,
+    },
+    accessKeys: accessKeys(env),
+    hosts: options.allowHost,
+  };
+}
+
+function accessKeys(env: NodeJS.ProcessEnv): readonly AccessKey[] {
+  const { STEPWELL_ACCESS_KEY_ID: accessKeyId, STEPWELL_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (accessKeyId === undefined && secretAccessKey === undefined) return [];
+  if (!accessKeyId || !secretAccessKey) {
+    throw new Problem(
+      'Only one half of an access key is set.',
+      'Set both STEPWELL_ACCESS_KEY_ID and STEPWELL_SECRET_ACCESS_KEY, or neither.',
+    );
+  }
+  return [{ accessKeyId, secretAccessKey }];
 }
 
 function untilSignal(): Promise<void> {
@@ -62,7 +144,6 @@ function untilSignal(): Promise<void> {
     process.once('SIGTERM', resolve);
   });
 }
-
 
 /** The API logs details first, handlers the message. */
 function apiLog(log: Logger): Log {

@@ -10,7 +10,14 @@ import { createBatcher } from '../../core/map-run.js';
 import type { Frame } from '../../core/state.js';
 import type { Turn } from '../../core/turn.js';
 import { TaskFailure } from '../../handlers/handler.js';
-import { fromEntries, getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import {
+  fromEntries,
+  getOwn,
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+} from '../../lib/json.js';
 import type { MapItems } from './io.js';
 
 export interface ChildInput {

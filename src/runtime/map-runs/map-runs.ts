@@ -14,7 +14,7 @@ import { getOwn, type Json, type JsonObject, withKey } from '../../lib/json.js';
 import type { Page } from '../../store/store.js';
 import type { MapRun } from '../../wire/map-run.js';
 import { revisionOf } from '../machines.js';
-import type { Revision } from '../face.js';
+import type { MapRunChange, MapRunsFace, Revision } from '../face.js';
 import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.js';
 import { MapRunDrive, type Order } from './run.js';
 import type { World } from './world.js';
@@ -22,12 +22,6 @@ import type { World } from './world.js';
 /** AWS: an Express execution ends after five minutes. */
 const EXPRESS_SECONDS = 300;
 const PAGE = 500;
-
-export interface MapRunChange {
-  readonly maxConcurrency?: number | undefined;
-  readonly toleratedFailurePercentage?: number | undefined;
-  readonly toleratedFailureCount?: number | undefined;
-}
 
 export interface MapRunsWorld extends World {
   machine(state: ExecutionState): Promise<Machine>;
@@ -37,13 +31,13 @@ export interface MapRunsWorld extends World {
 
 type Waiting = Extract<Phase, { is: 'map-run' }>;
 
-export class MapRuns {
+export class MapRuns implements MapRunsFace {
   private readonly drives = new Map<string, MapRunDrive>();
   /** Drives by the fact that asked for them. */
   private readonly byWork = new Map<string, MapRunDrive>();
   private readonly ends = new Set<Promise<void>>();
-  /** Work that was cancelled before its machine was loaded. */
-  private readonly cancelled = new Set<string>();
+  /** Work whose drive is not there yet, and whether it was cancelled meanwhile. */
+  private readonly beginning = new Map<string, boolean>();
   private closed = false;
 
   constructor(private readonly world: MapRunsWorld) {}
@@ -51,12 +45,16 @@ export class MapRuns {
   /** Begins the Map Run that `frame` waits for, or goes on with it. */
   begin(parent: ExecutionState, frame: FrameId, phase: Waiting): void {
     const work = workOf(parent.identity.arn, phase.by);
-    if (this.closed || this.byWork.has(work)) return;
-    this.cancelled.delete(work);
+    if (this.closed || this.byWork.has(work) || this.beginning.has(work)) return;
+    this.beginning.set(work, false);
     const end = this.run(parent, frame, phase, work).catch((error) =>
-      this.world.report('A Map Run cannot be driven; it is tried again with the next start.', error, {
-        arn: phase.request.mapRunArn,
-      }),
+      this.world.report(
+        'A Map Run cannot be driven; it is tried again with the next start.',
+        error,
+        {
+          arn: phase.request.mapRunArn,
+        },
+      ),
     );
     this.ends.add(end);
     end.finally(() => this.ends.delete(end));
@@ -77,7 +75,8 @@ export class MapRuns {
     const drive = new MapRunDrive(this.world, this.orderOf(parent, frame, phase, machine));
     this.drives.set(arn, drive);
     this.byWork.set(work, drive);
-    if (this.cancelled.delete(work)) drive.abort();
+    if (this.beginning.get(work)) drive.abort();
+    this.beginning.delete(work);
     try {
       await drive.drive();
     } finally {
@@ -114,7 +113,7 @@ export class MapRuns {
     const work = workOf(arn, by);
     const drive = this.byWork.get(work);
     if (drive !== undefined) drive.abort();
-    else if (this.ends.size > 0) this.cancelled.add(work);
+    else if (this.beginning.has(work)) this.beginning.set(work, true);
   }
 
   childEnded(state: ExecutionState): void {
@@ -220,10 +219,7 @@ export class MapRuns {
   }
 
   /** Applies to children that start from now on; `over` when the run is not RUNNING. */
-  async update(
-    mapRunArn: string,
-    change: MapRunChange,
-  ): Promise<'updated' | 'unknown' | 'over'> {
+  async update(mapRunArn: string, change: MapRunChange): Promise<'updated' | 'unknown' | 'over'> {
     const { documents } = this.world.store;
     const drive = this.drives.get(mapRunArn);
     if (drive !== undefined) return (await drive.update(settingsOf(change))) ? 'updated' : 'over';

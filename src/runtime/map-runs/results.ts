@@ -60,7 +60,9 @@ function shaped(child: ExecutionState, transformation: Transformation): readonly
     case 'COMPACT':
       return [JSON.stringify(output)];
     case 'FLATTEN':
-      return isArray(output) ? output.map((item) => JSON.stringify(item)) : [JSON.stringify(output)];
+      return isArray(output)
+        ? output.map((item) => JSON.stringify(item))
+        : [JSON.stringify(output)];
   }
 }
 
@@ -146,12 +148,7 @@ interface Numbered {
 }
 
 /** `<kind>_0.json`, `<kind>_1.json`, …: a new one when the last is full, none without entries. */
-function numbered(
-  folder: ResultFolder,
-  kind: string,
-  lines: boolean,
-  maxBytes: number,
-): Numbered {
+function numbered(folder: ResultFolder, kind: string, lines: boolean, maxBytes: number): Numbered {
   const done: JsonObject[] = [];
   let open: ResultFile | null = null;
   let bytes = 0;

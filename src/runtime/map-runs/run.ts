@@ -559,7 +559,8 @@ export class MapRunDrive {
         aborted: isAborted,
       }),
     );
-    if (!this.closed) await this.persistently(() => world.store.documents.remove(OPEN_KIND, this.arn));
+    if (!this.closed)
+      await this.persistently(() => world.store.documents.remove(OPEN_KIND, this.arn));
   }
 
   private async rebuiltOutcome(): Promise<Outcome> {
@@ -580,7 +581,8 @@ export class MapRunDrive {
   private bodyNow(): MapRunBody {
     const { body, progress, settings } = this;
     const isOver = body.status !== 'RUNNING';
-    const counts = isOver && this.outcome === null ? {} : shownCounts(progress, this.resultsWritten);
+    const counts =
+      isOver && this.outcome === null ? {} : shownCounts(progress, this.resultsWritten);
     return {
       ...body,
       ...counts,
@@ -611,7 +613,9 @@ export class MapRunDrive {
 
   /** Writes the document; what others have set in it meanwhile is taken over. */
   private save(): Promise<void> {
-    this.saving = this.saving.catch(() => undefined).then(() => this.persistently(() => this.put()));
+    this.saving = this.saving
+      .catch(() => undefined)
+      .then(() => this.persistently(() => this.put()));
     return this.saving as Promise<void>;
   }
 
