@@ -60,7 +60,6 @@ function environment() {
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
-    STEPWELL_STRICT: '1',
   };
 }
 
@@ -70,7 +69,7 @@ async function startServer() {
     ? [join(ROOT, 'dist', 'cli', 'main.js')]
     : [join(ROOT, 'node_modules', 'tsx', 'dist', 'cli.mjs'), join(ROOT, 'src', 'cli', 'main.ts')];
   const args = [...program, 'serve', '--host', '127.0.0.1', '--port', String(port)];
-  server = spawn(process.execPath, [...args, '--store', 'memory'], {
+  server = spawn(process.execPath, [...args, '--store', 'memory', '--strict'], {
     cwd: folder,
     env: environment(),
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -216,15 +216,16 @@ export class TextGenerator {
     const { random } = this;
     if (random.chance(0.05)) return [this.soup(rating)];
     const draw = random.uniform();
-    if (draw < 0.36) return [this.clause(rating)];
-    if (draw < 0.62) return [this.clause(rating), this.clause(rating)];
-    if (draw < 0.7) return [`${this.clause(rating)} and ${this.clause(rating)}`];
-    if (draw < 0.75) return [this.clause(rating), this.clause(rating), this.clause(rating)];
-    if (draw < 0.87) return [this.turned(rating)];
-    if (draw < 0.93)
-      return random.chance(0.6)
-        ? [this.fact(), this.clause(rating)]
-        : [this.clause(rating), this.fact()];
+    if (draw < 0.28) return [this.clause(rating)];
+    if (draw < 0.48) return [this.clause(rating), this.clause(rating)];
+    if (draw < 0.54) return [`${this.clause(rating)} and ${this.clause(rating)}`];
+    if (draw < 0.63) return this.several(3, () => this.clause(rating));
+    if (draw < 0.67) return [this.fact(), ...this.several(3, () => this.clause(rating))];
+    if (draw < 0.8) return [this.turned(rating)];
+    if (draw < 0.93) {
+      const order = random.chance(0.6);
+      return order ? [this.fact(), this.clause(rating)] : [this.clause(rating), this.fact()];
+    }
     if (rating === COMPLAINT) return [`${this.form(IRONY)} ${this.event('-')}`];
     return [this.clause(rating), this.clause(rating)];
   }
@@ -258,6 +259,10 @@ export class TextGenerator {
     return `${this.clause(other)} ${turn} ${this.clause(rating)}`;
   }
 
+  private several(count: number, write: () => string): string[] {
+    return Array.from({ length: count }, write);
+  }
+
   /** A few leaning words in no order: every listed word must be met often enough to be known. */
   private soup(rating: Rating): string {
     const lists = rating === PRAISE ? GOOD_WORDS : BAD_WORDS;
@@ -274,7 +279,8 @@ export class TextGenerator {
     if (draw < 0.64) return [this.question()];
     if (draw < 0.7) return [this.fact(), this.question()];
     if (draw < 0.9) return [this.form(NEUTRAL_FORMS)];
-    if (draw < 0.95) return [this.fact(), this.form(NEUTRAL_FORMS)];
+    if (draw < 0.93) return [this.fact(), this.form(NEUTRAL_FORMS)];
+    if (draw < 0.96) return this.several(3, () => this.fact());
     return [this.balanced()];
   }
 
@@ -295,8 +301,9 @@ export class TextGenerator {
   private event(kind: ClauseKind): string {
     const { random, lexicon } = this;
     const draw = random.uniform();
-    if (draw < 0.22) return this.form(lexicon.valence.clauses[kind]);
-    if (draw < 0.52) return this.form(lexicon.situations.clauses[kind]);
+    if (draw < 0.18) return this.form(lexicon.valence.clauses[kind]);
+    if (draw < 0.33) return this.form(lexicon.hard.clauses[kind]);
+    if (draw < 0.58) return this.form(lexicon.situations.clauses[kind]);
     const own = this.domain.clauses[kind];
     return this.form(own.length > 0 && random.chance(0.6) ? own : lexicon.generic.clauses[kind]);
   }

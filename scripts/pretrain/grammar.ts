@@ -29,6 +29,8 @@ export interface Lexicon {
   readonly valence: Domain;
   /** Whole situations, of any trade. */
   readonly situations: Domain;
+  /** Clauses whose single words mislead. */
+  readonly hard: Domain;
   readonly domains: readonly Domain[];
 }
 
@@ -45,13 +47,14 @@ export function readLexicon(): Lexicon {
     if (domain === undefined) throw new Error(`The lexicon has no section called ${name}`);
     return domain;
   };
-  const shared = [section('any'), section('valence'), section('situations')] as const;
-  const [generic, valence, situations] = shared;
+  const shared = ['any', 'valence', 'situations', 'hard'].map(section);
+  const [generic, valence, situations, hard] = shared as [Domain, Domain, Domain, Domain];
   return {
     words: parseLists(readFileSync(join(FOLDER, 'words.txt'), 'utf8').split('\n')),
     generic,
     valence,
     situations,
+    hard,
     domains: domains.filter((domain) => !shared.includes(domain)),
   };
 }

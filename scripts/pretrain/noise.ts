@@ -57,7 +57,13 @@ export function roughen(text: string, rate: number, random: SeededRandom): strin
   if (random.chance(0.12 * rate)) result = chat(result, random);
   if (random.chance(0.15 * rate)) result = slip(result, random);
   if (random.chance(0.05 * rate)) result = dropWord(result, random);
+  if (random.chance(0.06 * rate)) result = typeset(result);
   return result;
+}
+
+/** What a phone's keyboard makes of quotes, dashes and dots. */
+function typeset(text: string): string {
+  return text.replaceAll("'", '’').replaceAll(' - ', ' — ').replaceAll('...', '…');
 }
 
 function contract(text: string, random: SeededRandom): string {

@@ -27,7 +27,9 @@ export const EMOJI = [
  * @param size entries wanted, special tokens and emoji included
  */
 export function trainWordPiece(counts: ReadonlyMap<string, number>, size: number): string[] {
-  const alphabet = [...'abcdefghijklmnopqrstuvwxyz0123456789!"#$%&\'()*+,-./:;<=>?@[]^_`{|}~£€'];
+  const typographic = '’‘“”–—…•°½×·';
+  const ascii = 'abcdefghijklmnopqrstuvwxyz0123456789!"#$%&\'()*+,-./:;<=>?@[]^_`{|}~£€\\';
+  const alphabet = [...ascii, ...typographic];
   const vocabulary = new Set<string>([...SPECIAL_TOKENS, ...EMOJI]);
   for (const character of alphabet) vocabulary.add(character).add(`##${character}`);
   const words = [...counts].map(([word, count]) => ({

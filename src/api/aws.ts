@@ -18,13 +18,14 @@ const TARGET = /^AWSStepFunctions\.([A-Za-z]+)$/;
 
 export function awsFace(api: ApiContext): (request: Request, response: Response) => Promise<void> {
   return async (request, response) => {
+    const signal = clientGone(response);
     try {
       const operation = readOperation(request);
       const members = readBody(request.body as Buffer | undefined);
-      const answer = await dispatch(api, operation, members, { signal: clientGone(response) });
-      send(response, 200, answer);
+      send(response, 200, await dispatch(api, operation, members, { signal }));
     } catch (error) {
-      sendAwsError(api, response, error);
+      // Nobody listens any more: whatever the wait ended with is no error.
+      if (!signal.aborted) sendAwsError(api, response, error);
     }
   };
 }

@@ -11,6 +11,7 @@ import type { LogSink } from './logging/sink.js';
 import type { Machines } from './machines.js';
 import type { MapRuns } from './map-runs.js';
 import type { PageTokens } from './page-token.js';
+import type { Waiters } from './waiters.js';
 
 export interface Activity {
   readonly arn: string;
@@ -38,6 +39,8 @@ export interface ApiContext {
   readonly mapRuns: MapRuns;
   readonly logSink: LogSink | null;
   readonly pageTokens: PageTokens;
+  /** Long polls and open streams. */
+  readonly waiters: Waiters;
   /** Runs one state by itself (TestState). */
   readonly inspect: Inspector;
   readonly log: Log;

@@ -30,6 +30,7 @@ import { openApiDocument } from './rest/openapi.js';
 import { sendProblem } from './rest/problem.js';
 import { ROUTES, restFace } from './rest/routes.js';
 import { verifySignature } from './sigv4.js';
+import { Waiters } from './waiters.js';
 
 export interface ApiOptions {
   readonly engine: Engine;
@@ -92,6 +93,7 @@ export function createContext(options: ApiOptions): ApiContext {
     mapRuns: options.mapRuns ?? documentMapRuns(documents),
     logSink: options.logSink ?? null,
     pageTokens: new PageTokens(documents, now),
+    waiters: new Waiters(),
     inspect: options.inspect,
     log: options.log ?? SILENT_LOG,
     now,

@@ -1,5 +1,6 @@
-/** Requests that wait: aborted when their client goes away. */
+/** Requests that wait: counted, and aborted when their client goes away. */
 import type { Response } from 'express';
+import { MAX_WAITERS } from './limits.js';
 
 /** Aborts when the connection closes before the answer was sent. */
 export function clientGone(response: Response): AbortSignal {
@@ -8,4 +9,26 @@ export function clientGone(response: Response): AbortSignal {
     if (!response.writableEnded) controller.abort(new Error('The client has gone.'));
   });
   return controller.signal;
+}
+
+/** Counts who waits for what, so that waiting is bounded. */
+export class Waiters {
+  private readonly counts = new Map<string, number>();
+  private total = 0;
+
+  /** False when `key` has `limit` waiters already, or the server has as many as it may. */
+  enter(key: string, limit: number): boolean {
+    const count = this.counts.get(key) ?? 0;
+    if (count >= limit || this.total >= MAX_WAITERS) return false;
+    this.counts.set(key, count + 1);
+    this.total++;
+    return true;
+  }
+
+  leave(key: string): void {
+    const count = this.counts.get(key) ?? 0;
+    if (count <= 1) this.counts.delete(key);
+    else this.counts.set(key, count - 1);
+    this.total--;
+  }
 }

@@ -11,6 +11,7 @@ import { createSecrets } from '../handlers/secrets.js';
 import { createSnsHandler } from '../handlers/sns.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import type { HandlerServices, TaskProgress } from '../runtime/dispatcher.js';
+import { createMapItems, s3OptionsOf } from '../handlers/map-items/index.js';
 import { createEngine } from '../runtime/engine.js';
 import type { Engine } from '../runtime/face.js';
 import { openStore } from '../store/open.js';
@@ -66,6 +67,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     log,
   };
   const ml = createMlHandlers({ config, home, secret });
+  const mapItems = createMapItems({ files: services.files, s3: s3OptionsOf(config, secret) });
   const registry = createRegistry({
     config,
     handlers: [createSnsHandler({ config }), ...ml.handlers],
@@ -84,6 +86,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
         resources: registry,
         services,
         log,
+        mapItems,
         ...(only === null ? {} : { only }),
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       }),

@@ -13,6 +13,9 @@ export interface ContextExtras {
   readonly mapItem?: JsonObject;
 }
 
+export const NO_EXTRAS: ContextExtras = {};
+export const RETRYABLE: ContextExtras = { retryable: true };
+
 export class FrameScope implements Scope {
   readonly variables: JsonObject;
   readonly chance: Chance;
@@ -22,7 +25,7 @@ export class FrameScope implements Scope {
     private readonly turn: Turn,
     readonly frame: Frame,
     readonly input: Json,
-    private readonly extras: ContextExtras = {},
+    private readonly extras: ContextExtras = NO_EXTRAS,
   ) {
     this.variables = frame.variables;
     this.chance = turn.env;
@@ -42,7 +45,7 @@ export class FrameScope implements Scope {
 
   /** The same view with another `$`. */
   with(input: Json): FrameScope {
-    return new FrameScope(this.turn, this.frame, input, this.extras);
+    return input === this.input ? this : new FrameScope(this.turn, this.frame, input, this.extras);
   }
 }
 

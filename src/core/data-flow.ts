@@ -36,8 +36,9 @@ const EMPTY: JsonObject = {};
 /** A path field that may be null (an empty object) or `$` (the value itself). */
 type Selector = (scope: FrameScope) => Json;
 
-function compileSelector(value: Json | undefined): Selector {
-  if (value === undefined || value === '$') return (scope) => scope.input;
+/** Null selects `$` itself. */
+function compileSelector(value: Json | undefined): Selector | null {
+  if (value === undefined || value === '$') return null;
   if (value === null) return () => EMPTY;
   const path: PathExpression = compilePath(value as string);
   return (scope) => path.read(scope);
@@ -64,16 +65,19 @@ export function compileFlow(
 
 function compileJsonPathFlow(definition: JsonObject, withParameters: boolean): DataFlow {
   const input = compileSelector(getOwn(definition, 'InputPath'));
-  const output = compileSelector(getOwn(definition, 'OutputPath'));
+  const outputPath = compileSelector(getOwn(definition, 'OutputPath'));
   const place = compileResultPath(getOwn(definition, 'ResultPath'));
   const parameters = withParameters ? optionalTemplate(definition, 'Parameters') : null;
   const selector = optionalTemplate(definition, 'ResultSelector');
   const assign = optionalTemplate(definition, 'Assign');
+  const output = (scope: FrameScope, value: Json): Json =>
+    outputPath === null ? value : outputPath(scope.with(value));
   const assignFrom = (scope: FrameScope, dollar: Json): JsonObject | null =>
     assign === null ? null : asObject(assign.evaluate(scope.with(dollar)));
   return {
     language: 'JSONPath',
-    effectiveInput: (scope) => scope.traced('afterInputPath', input(scope)),
+    effectiveInput: (scope) =>
+      scope.traced('afterInputPath', input === null ? scope.input : input(scope)),
     arguments: (scope) =>
       scope.traced(
         'afterParameters',
@@ -85,11 +89,11 @@ function compileJsonPathFlow(definition: JsonObject, withParameters: boolean): D
         selector === null ? result : selector.evaluate(scope.with(result)),
       );
       const placed = scope.traced('afterResultPath', place(scope.input, selected));
-      return { output: output(scope.with(placed)), assigned: assignFrom(scope, result) };
+      return { output: output(scope, placed), assigned: assignFrom(scope, result) };
     },
-    output: (scope, value) => output(scope.with(value)),
+    output,
     pass: (scope, effective) => ({
-      output: output(scope.with(effective)),
+      output: output(scope, effective),
       assigned: assignFrom(scope, effective),
     }),
   };

@@ -79,7 +79,7 @@ function advance(turn: Turn, id: FrameId): Eventually<void> {
   const frame = turn.frame(id);
   const state = stateOf(turn, id);
   if (frame.phase.is === 'fan-out') return state.advance?.(turn, id);
-  turn.event(id, { type: 'StateEntered', kind: state.kind, name: state.name });
+  turn.entered(id, state.kind, state.name);
   return state.start(turn, id);
 }
 
@@ -218,8 +218,10 @@ function abortMapRuns(turn: Turn): void {
 
 function redrive(turn: Turn): undefined {
   if (turn.result === null || turn.result.status === 'SUCCEEDED') return undefined;
+  // AWS: an execution whose history is full cannot be redriven.
+  if (turn.result.eventCount + 1 >= turn.env.limits.historyEvents) return undefined;
   const seconds = turn.machine.timeoutSeconds;
-  const deadlineAt = seconds === null ? null : turn.env.now + seconds * 1000;
+  const deadlineAt = seconds === null ? null : turn.now + seconds * 1000;
   turn.event(ROOT_FRAME, {
     type: 'ExecutionRedriven',
     redriveCount: turn.state.redriveCount + 1,

@@ -8,6 +8,7 @@
 import { assert, assertNever } from '../lib/assert.js';
 import type { FrameId } from '../lib/brand.js';
 import { fromEntries, type JsonObject } from '../lib/json.js';
+import { Draft, type OpenFrame } from './draft.js';
 import type { Fact, FactOf } from './fact.js';
 import {
   childId,
@@ -20,30 +21,19 @@ import {
   type Resume,
 } from './state.js';
 
-/** A state that one turn may change in place. */
-export type Draft = { -readonly [K in keyof ExecutionState]: ExecutionState[K] } & {
-  frames: Map<FrameId, Frame>;
-  ready: Set<FrameId>;
-};
-
 const NO_VARIABLES: JsonObject = {};
 const READY: Phase = { is: 'ready' };
 const ENTERED: Phase = { is: 'entered' };
 const NO_ATTEMPTS: readonly number[] = [];
 
 export function evolve(state: ExecutionState | null, fact: Fact): ExecutionState {
-  const draft = state === null ? null : draftOf(state);
-  return apply(draft, fact);
+  return apply(state === null ? null : new Draft(state), fact);
 }
 
 export function fold(facts: Iterable<Fact>): ExecutionState | null {
   let draft: Draft | null = null;
   for (const fact of facts) draft = apply(draft, fact);
   return draft;
-}
-
-export function draftOf(state: ExecutionState): Draft {
-  return { ...state, frames: new Map(state.frames), ready: new Set(state.ready) };
 }
 
 /** Changes `draft` in place (or makes the first one) and returns it. */
@@ -74,7 +64,7 @@ function begin(fact: FactOf<'ExecutionStarted'>): Draft {
     lastEventId: 0,
     phase: READY,
   };
-  return {
+  return new Draft({
     status: 'RUNNING',
     seq: fact.seq,
     eventCount: fact.event?.id ?? 0,
@@ -91,111 +81,85 @@ function begin(fact: FactOf<'ExecutionStarted'>): Draft {
     outcome: null,
     frames: new Map([[ROOT_FRAME, root]]),
     ready: new Set([ROOT_FRAME]),
-  };
+  });
 }
 
 function change(draft: Draft, fact: Exclude<Fact, FactOf<'ExecutionStarted'>>): void {
-  const frame = frameOf(draft, fact.frame);
   switch (fact.type) {
     case 'StateEntered':
-      return put(draft, {
-        ...frame,
-        state: fact.name,
-        attempts: NO_ATTEMPTS,
-        enteredAt: fact.at,
-        enteredEventId: fact.event?.id ?? 0,
-        enteredPreviousId: fact.event?.previousId ?? 0,
-        lastEventId: fact.event?.id ?? frame.lastEventId,
-        phase: ENTERED,
-      });
+      return enter(draft, fact);
     case 'StateExited':
-      return exit(draft, frame, fact);
+      return exit(draft, fact);
     case 'WaitStarted':
-      return put(draft, {
-        ...frame,
-        phase: { is: 'waiting', until: fact.until, setBy: fact.seq, onDue: 'exit' },
+      return draft.setPhase(draft.open(fact.frame), {
+        is: 'waiting',
+        until: fact.until,
+        setBy: fact.seq,
+        onDue: 'exit',
       });
     case 'TaskScheduled':
-      return put(draft, {
-        ...advanced(frame, fact),
-        phase: {
-          is: 'task',
-          scheduled: fact.seq,
-          nonce: fact.nonce,
-          resource: fact.resource,
-          started: false,
-          submission: undefined,
-          heartbeatSeconds: fact.heartbeatSeconds,
-          timeoutAt: fact.timeoutAt,
-        },
+      return draft.setPhase(advanced(draft, fact), {
+        is: 'task',
+        scheduled: fact.seq,
+        nonce: fact.nonce,
+        resource: fact.resource,
+        started: false,
+        submission: undefined,
+        heartbeatSeconds: fact.heartbeatSeconds,
+        timeoutAt: fact.timeoutAt,
       });
     case 'TaskStarted':
     case 'TaskSubmitted': {
+      const frame = advanced(draft, fact);
       assert(frame.phase.is === 'task', `${fact.type} outside a task.`);
-      const phase =
+      frame.phase =
         fact.type === 'TaskStarted'
           ? { ...frame.phase, started: true }
           : { ...frame.phase, submission: fact.output };
-      return put(draft, { ...advanced(frame, fact), phase });
+      return;
     }
-    case 'MapRunEnded':
-      return put(draft, { ...advanced(frame, fact), phase: afterMapRun(frame.phase, fact) });
+    case 'MapRunEnded': {
+      const frame = advanced(draft, fact);
+      return draft.setPhase(frame, afterMapRun(frame.phase, fact));
+    }
     case 'TaskSucceeded':
     case 'TaskFailed':
-      return put(draft, { ...advanced(frame, fact), phase: ENTERED });
+      return draft.setPhase(advanced(draft, fact), ENTERED);
     case 'EvaluationFailed':
     case 'MapStateStarted':
-      return put(draft, advanced(frame, fact));
+      advanced(draft, fact);
+      return;
     case 'MapRunRedriven': {
+      const frame = advanced(draft, fact);
       assert(frame.phase.is === 'map-run', 'A Map Run is redriven where one waits.');
-      const phase = { ...frame.phase, redrives: fact.redriveCount };
-      return put(draft, { ...advanced(frame, fact), phase });
+      frame.phase = { ...frame.phase, redrives: fact.redriveCount };
+      return;
     }
     case 'AttemptFailed':
-      return attempt(draft, frame, fact);
+      return attempt(draft, fact);
     case 'RetryStarted':
-      return put(draft, { ...frame, phase: ENTERED });
+      return draft.setPhase(draft.open(fact.frame), ENTERED);
     case 'FanOutStarted':
-      return put(draft, {
-        ...advanced(frame, fact),
-        phase: {
-          is: 'fan-out',
-          by: fact.seq,
-          kind: fact.kind,
-          startedEventId: fact.event?.id ?? frame.lastEventId,
-          width: fact.width,
-          items: fact.items,
-          input: fact.input,
-          limit: fact.limit,
-          next: 0,
-          live: 0,
-          slotEventId: fact.event?.id ?? frame.lastEventId,
-        },
-      });
+      return startFanOut(draft, fact);
     case 'ChildStarted':
-      return startChild(draft, frame, fact);
+      return startChild(draft, fact);
     case 'ChildEnded':
-      return endChild(draft, frame, fact);
+      return endChild(draft, fact);
     case 'FrameAborted': {
-      const child = frameOf(draft, fact.child);
-      return put(draft, { ...child, phase: { is: 'aborted', resume: resumeOf(child.phase) } });
+      const child = draft.open(fact.child);
+      return draft.setPhase(child, { is: 'aborted', resume: resumeOf(child.phase) });
     }
     case 'FanOutEnded':
-      return endFanOut(draft, frame, fact);
+      return endFanOut(draft, fact);
     case 'MapRunStarted':
-      return put(draft, {
-        ...advanced(frame, fact),
-        phase: { is: 'map-run', by: fact.seq, request: fact.request, redrives: 0 },
+      return draft.setPhase(advanced(draft, fact), {
+        is: 'map-run',
+        by: fact.seq,
+        request: fact.request,
+        redrives: 0,
       });
     case 'ExecutionEnded':
-      draft.status = fact.status;
-      draft.stoppedAt = fact.at;
-      draft.outcome =
-        fact.status === 'SUCCEEDED'
-          ? { ok: true, output: fact.output ?? frame.value }
-          : { ok: false, failure: fact.failure ?? { error: null, cause: null } };
-      draft.ready.clear();
-      return;
+      return end(draft, fact);
     case 'ExecutionRedriven':
       return redrive(draft, fact);
     default:
@@ -203,62 +167,79 @@ function change(draft: Draft, fact: Exclude<Fact, FactOf<'ExecutionStarted'>>): 
   }
 }
 
-function frameOf(draft: Draft, id: FrameId): Frame {
-  const frame = draft.frames.get(id);
-  assert(frame !== undefined, `No frame ${id}.`);
+/** The fact's frame after an event of its own: later events point to it. */
+function advanced(draft: Draft, fact: Fact): OpenFrame {
+  const frame = draft.open(fact.frame);
+  if (fact.event !== null) frame.lastEventId = fact.event.id;
   return frame;
 }
 
-/** The frame after an event of its own: later events point to it. */
-function advanced(frame: Frame, fact: Fact): Frame {
-  return fact.event === null ? frame : { ...frame, lastEventId: fact.event.id };
+function enter(draft: Draft, fact: FactOf<'StateEntered'>): void {
+  const frame = draft.open(fact.frame);
+  frame.state = fact.name;
+  frame.attempts = NO_ATTEMPTS;
+  frame.enteredAt = fact.at;
+  if (fact.event === null) {
+    frame.enteredEventId = 0;
+    frame.enteredPreviousId = 0;
+  } else {
+    frame.enteredEventId = fact.event.id;
+    frame.enteredPreviousId = fact.event.previousId;
+    frame.lastEventId = fact.event.id;
+  }
+  draft.setPhase(frame, ENTERED);
 }
 
-function put(draft: Draft, frame: Frame): void {
-  draft.frames.set(frame.id, frame);
-  if (isReady(frame.phase)) draft.ready.add(frame.id);
-  else draft.ready.delete(frame.id);
-}
-
-function isReady(phase: Phase): boolean {
-  if (phase.is === 'ready') return true;
-  if (phase.is !== 'fan-out') return false;
-  return phase.next < phase.width ? phase.live < phase.limit : phase.live === 0;
-}
-
-function exit(draft: Draft, frame: Frame, fact: FactOf<'StateExited'>): void {
-  const output = fact.output === undefined ? frame.value : fact.output;
-  const ended = fact.next === null;
-  put(draft, {
-    ...advanced(frame, fact),
-    value: output,
-    variables: fact.assigned ? merged(frame.variables, fact.assigned) : frame.variables,
-    state: fact.next ?? frame.state,
-    phase: ended ? { is: 'ended', outcome: { ok: true, output }, resume: null } : READY,
-  });
+function exit(draft: Draft, fact: FactOf<'StateExited'>): void {
+  const frame = advanced(draft, fact);
+  if (fact.output !== undefined) frame.value = fact.output;
+  if (fact.assigned !== undefined) frame.variables = merged(frame.variables, fact.assigned);
+  if (fact.next !== null) {
+    frame.state = fact.next;
+    draft.setPhase(frame, READY);
+  } else {
+    const outcome = { ok: true, output: frame.value } as const;
+    draft.setPhase(frame, { is: 'ended', outcome, resume: null });
+  }
 }
 
 function merged(outer: JsonObject, assigned: JsonObject): JsonObject {
   return fromEntries([...Object.entries(outer), ...Object.entries(assigned)]);
 }
 
-function attempt(draft: Draft, frame: Frame, fact: FactOf<'AttemptFailed'>): void {
+function attempt(draft: Draft, fact: FactOf<'AttemptFailed'>): void {
   if (fact.recovery.do !== 'retry') return;
   const { retrier, attempt: used, at } = fact.recovery;
+  const frame = draft.open(fact.frame);
   const attempts = [...frame.attempts];
   while (attempts.length <= retrier) attempts.push(0);
   attempts[retrier] = used;
-  put(draft, {
-    ...frame,
-    attempts,
-    phase: { is: 'waiting', until: at, setBy: fact.seq, onDue: 'retry' },
+  frame.attempts = attempts;
+  draft.setPhase(frame, { is: 'waiting', until: at, setBy: fact.seq, onDue: 'retry' });
+}
+
+function startFanOut(draft: Draft, fact: FactOf<'FanOutStarted'>): void {
+  const frame = advanced(draft, fact);
+  draft.setPhase(frame, {
+    is: 'fan-out',
+    by: fact.seq,
+    kind: fact.kind,
+    startedEventId: frame.lastEventId,
+    width: fact.width,
+    items: fact.items,
+    input: fact.input,
+    limit: fact.limit,
+    next: 0,
+    live: 0,
+    slotEventId: frame.lastEventId,
   });
 }
 
-function startChild(draft: Draft, parent: Frame, fact: FactOf<'ChildStarted'>): void {
-  assert(parent.phase.is === 'fan-out', 'A child starts in a fan-out.');
-  const event = fact.event?.id ?? parent.phase.startedEventId;
-  put(draft, {
+function startChild(draft: Draft, fact: FactOf<'ChildStarted'>): void {
+  const parent = draft.open(fact.frame);
+  const { phase } = parent;
+  assert(phase.is === 'fan-out', 'A child starts in a fan-out.');
+  draft.add({
     id: fact.child,
     parent: parent.id,
     index: fact.index,
@@ -270,28 +251,24 @@ function startChild(draft: Draft, parent: Frame, fact: FactOf<'ChildStarted'>): 
     enteredAt: fact.at,
     enteredEventId: 0,
     enteredPreviousId: 0,
-    lastEventId: event,
+    lastEventId: fact.event?.id ?? phase.startedEventId,
     phase: READY,
   });
-  put(draft, {
-    ...parent,
-    phase: { ...parent.phase, next: fact.index + 1, live: parent.phase.live + 1 },
-  });
+  draft.setPhase(parent, { ...phase, next: fact.index + 1, live: phase.live + 1 });
 }
 
-function endChild(draft: Draft, parent: Frame, fact: FactOf<'ChildEnded'>): void {
-  assert(parent.phase.is === 'fan-out', 'A child ends in a fan-out.');
-  const child = frameOf(draft, fact.child);
+function endChild(draft: Draft, fact: FactOf<'ChildEnded'>): void {
+  const child = draft.open(fact.child);
+  const { lastEventId } = child;
   const resume = resumeOf(child.phase);
-  put(draft, { ...child, phase: { is: 'ended', outcome: fact.outcome, resume } });
+  draft.setPhase(child, { is: 'ended', outcome: fact.outcome, resume });
+  const parent = draft.open(fact.frame);
+  const { phase } = parent;
+  assert(phase.is === 'fan-out', 'A child ends in a fan-out.');
   // A Map's join points to the last MapIterationSucceeded, a Parallel's to the branch's last event
   // (AWS-BEHAVIOURS 8 and 10); a failure's followers point to the failing event.
-  const last = fact.outcome.ok && fact.event !== null ? fact.event.id : child.lastEventId;
-  put(draft, {
-    ...parent,
-    lastEventId: last,
-    phase: { ...parent.phase, live: parent.phase.live - 1, slotEventId: child.lastEventId },
-  });
+  parent.lastEventId = fact.outcome.ok && fact.event !== null ? fact.event.id : lastEventId;
+  draft.setPhase(parent, { ...phase, live: phase.live - 1, slotEventId: lastEventId });
 }
 
 /** What a redrive goes back to instead of entering the state again. */
@@ -322,12 +299,13 @@ function afterMapRun(phase: Phase, fact: FactOf<'MapRunEnded'>): Phase {
   return BEGINS_ANEW.has(outcome.failure.error) ? ENTERED : { is: 'entered', mapRun: phase };
 }
 
-function endFanOut(draft: Draft, frame: Frame, fact: FactOf<'FanOutEnded'>): void {
-  if (frame.phase.is === 'fan-out' && fact.discard) dropChildren(draft, frame.phase);
+function endFanOut(draft: Draft, fact: FactOf<'FanOutEnded'>): void {
+  const { phase } = draft.frame(fact.frame);
+  if (phase.is === 'fan-out' && fact.discard) dropChildren(draft, phase);
   // *StateSucceeded does not advance the chain, *StateFailed does (AWS-BEHAVIOURS 8, 11).
-  const next = fact.ok ? frame : advanced(frame, fact);
+  const frame = fact.ok ? draft.open(fact.frame) : advanced(draft, fact);
   // A failure that goes on upwards keeps the children for a redrive.
-  put(draft, fact.discard ? { ...next, phase: ENTERED } : next);
+  if (fact.discard) draft.setPhase(frame, ENTERED);
 }
 
 function dropChildren(draft: Draft, fanOut: FanOut): void {
@@ -339,8 +317,17 @@ function dropFrame(draft: Draft, id: FrameId): void {
   if (frame === undefined) return;
   const inner = resumeOf(frame.phase);
   if (inner?.is === 'fan-out') dropChildren(draft, inner);
-  draft.frames.delete(id);
-  draft.ready.delete(id);
+  draft.drop(id);
+}
+
+function end(draft: Draft, fact: FactOf<'ExecutionEnded'>): void {
+  draft.status = fact.status;
+  draft.stoppedAt = fact.at;
+  draft.outcome =
+    fact.status === 'SUCCEEDED'
+      ? { ok: true, output: fact.output ?? draft.frame(fact.frame).value }
+      : { ok: false, failure: fact.failure ?? { error: null, cause: null } };
+  draft.ready.clear();
 }
 
 /**
@@ -354,15 +341,16 @@ function redrive(draft: Draft, fact: FactOf<'ExecutionRedriven'>): void {
   draft.redriveCount = fact.redriveCount;
   draft.redrivenAt = fact.at;
   draft.deadlineAt = fact.deadlineAt;
-  const event = fact.event?.id ?? draft.eventCount;
-  for (const frame of draft.frames.values()) {
-    const { phase } = frame;
+  const lastEventId = fact.event?.id ?? draft.eventCount;
+  for (const { id, phase } of [...draft.frames.values()]) {
     if (phase.is === 'ended' && phase.outcome.ok) continue;
     const resume = resumeOf(phase);
-    const again = { ...frame, lastEventId: event, attempts: NO_ATTEMPTS };
+    const frame = draft.open(id);
+    frame.lastEventId = lastEventId;
+    frame.attempts = NO_ATTEMPTS;
     if (resume?.is === 'fan-out') {
-      put(draft, { ...again, phase: { ...resume, live: liveChildren(draft, resume) } });
-    } else put(draft, { ...again, phase: resume ?? READY });
+      draft.setPhase(frame, { ...resume, live: liveChildren(draft, resume) });
+    } else draft.setPhase(frame, resume ?? READY);
   }
 }
 

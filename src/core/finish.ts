@@ -5,7 +5,7 @@
 import type { FrameId } from '../lib/brand.js';
 import { chain, type Eventually, rescue } from '../lib/eventually.js';
 import type { Json, JsonObject } from '../lib/json.js';
-import { FrameScope } from './context.js';
+import { FrameScope, NO_EXTRAS, RETRYABLE } from './context.js';
 import type { Completion } from './data-flow.js';
 import type { Failure } from './fact.js';
 import { DATA_LIMIT, failureOf, QUERY_EVALUATION, resultTooLarge, RUNTIME } from './failure.js';
@@ -20,7 +20,7 @@ import { StatesError } from '../expr/scope.js';
 /** The scope of a frame's current state; `$` is its raw input. */
 export function scopeOf(turn: Turn, id: FrameId, state: State): FrameScope {
   const frame = turn.frame(id);
-  return new FrameScope(turn, frame, frame.value, { retryable: isRetryable(state.kind) });
+  return new FrameScope(turn, frame, frame.value, isRetryable(state.kind) ? RETRYABLE : NO_EXTRAS);
 }
 
 /** Work is done with `result`: evaluates the data flow's second half and exits. */
@@ -45,13 +45,12 @@ export function exitTo(
     throw resultTooLarge(state.name);
   }
   checkAssigned(assigned, turn);
-  turn.event(id, {
-    type: 'StateExited',
+  turn.exited(id, {
     kind: state.kind,
     name: state.name,
-    ...(unchanged ? {} : { output }),
+    output: unchanged ? undefined : output,
     // Recorded (BASE_EMPTY): an empty Assign leaves no trace.
-    ...(assigned === null || Object.keys(assigned).length === 0 ? {} : { assigned }),
+    assigned: assigned === null || Object.keys(assigned).length === 0 ? null : assigned,
     next,
   });
   if (next === null) endFrame(turn, id);
@@ -109,7 +108,7 @@ export function failState(
     failure,
     state,
     frame.attempts,
-    turn.env,
+    { now: turn.now, random: () => turn.env.random() },
     options.missedHeartbeat ?? false,
   );
   endFanOut(turn, id, state, failure, recovery.do, options.fromChild ?? false);

@@ -2,7 +2,7 @@
  * A compiled machine: every expression parsed once, every state a value with its behaviour.
  * Frames name a block (one `States` map) and a state in it.
  */
-import { assert } from '../lib/assert.js';
+import { InvariantError } from '../lib/assert.js';
 import type { FrameId } from '../lib/brand.js';
 import type { Eventually } from '../lib/eventually.js';
 import type { Json, JsonObject } from '../lib/json.js';
@@ -57,14 +57,16 @@ export interface State {
 
 export function blockOf(machine: Machine, id: string): Block {
   const block = machine.blocks.get(id);
-  assert(block !== undefined, `No block '${id}' in this definition.`);
+  if (block === undefined) throw new InvariantError(`No block '${id}' in this definition.`);
   return block;
 }
 
 export function stateOf(turn: Turn, id: FrameId): State {
   const frame = turn.frame(id);
   const state = blockOf(turn.machine, frame.block).states.get(frame.state);
-  assert(state !== undefined, `No state '${frame.state}' in block '${frame.block}'.`);
+  if (state === undefined) {
+    throw new InvariantError(`No state '${frame.state}' in block '${frame.block}'.`);
+  }
   return state;
 }
 

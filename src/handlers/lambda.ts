@@ -5,6 +5,8 @@
  * name and the raw payload as cause.
  */
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
+import type { KeysOf } from './aws/assumed-role.js';
+import type { Keys } from './aws/clients.js';
 import { sdkMetadata, serviceCause, uuidOf } from './aws-metadata.js';
 import type { Config } from './config.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
@@ -29,7 +31,12 @@ export interface LambdaAnswer {
   readonly payload: string;
 }
 
-export type LambdaClient = (request: LambdaRequest, signal: AbortSignal) => Promise<LambdaAnswer>;
+/** `keys` are those of an assumed role; null means the worker's own. */
+export type LambdaClient = (
+  request: LambdaRequest,
+  signal: AbortSignal,
+  keys: Keys | null,
+) => Promise<LambdaAnswer>;
 /** Null when nothing says how to reach Lambda. */
 export type LambdaClientFactory = () => Promise<LambdaClient | null>;
 
@@ -43,6 +50,8 @@ export interface LambdaOptions {
   readonly config: Config;
   readonly localFunction: (name: string) => Handler | null;
   readonly client?: LambdaClientFactory | null;
+  /** Keys of the role in the state's `Credentials`. */
+  readonly keysOf?: KeysOf;
 }
 
 const INVOKE_PARAMETERS: JsonObject = {
@@ -66,7 +75,8 @@ export function createLambdaHandlers(options: LambdaOptions): LambdaHandlers {
     client ??= options.client === null ? Promise.resolve(null) : makeClient();
     const call = await client;
     if (call === null) throw notConfigured(request.functionName);
-    return translateErrors(request, context, () => call(request, context.signal));
+    const keys = (await options.keysOf?.(context)) ?? null;
+    return translateErrors(request, context, () => call(request, context.signal, keys));
   };
   return {
     invoke: {
@@ -258,13 +268,17 @@ async function defaultClient(config: Config): Promise<LambdaClient | null> {
   if (endpoint === null && !hasCredentials) return null;
   const { InvokeCommand, LambdaClient: SdkClient } = await import('@aws-sdk/client-lambda');
   const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? config.aws.region ?? 'us-east-1';
-  const client = new SdkClient({
-    region,
-    maxAttempts: 1, // Retrying is the machine's decision, and a repeat may run the function twice.
-    ...(endpoint === null ? {} : { endpoint }),
-    ...(hasCredentials ? {} : { credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }),
-  });
-  return async (request, signal) => {
+  const ownKeys = hasCredentials ? null : { accessKeyId: 'test', secretAccessKey: 'test' };
+  const makeClient = (keys: Keys | null) =>
+    new SdkClient({
+      region,
+      maxAttempts: 1, // Retrying is the machine's decision, and a repeat may run the function twice.
+      ...(endpoint === null ? {} : { endpoint }),
+      ...(keys === null ? {} : { credentials: keys }),
+    });
+  const own = makeClient(ownKeys);
+  return async (request, signal, keys) => {
+    const client = keys === null ? own : makeClient(keys);
     const { functionName, qualifier, invocationType, payload, clientContext, logType } = request;
     const command = new InvokeCommand({
       FunctionName: functionName,

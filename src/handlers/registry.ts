@@ -4,6 +4,7 @@
  * The handler that comes out checks its parameters before it runs: no caller can forget to.
  */
 import { getOwn, isObject, type Json, type JsonObject, shallowCopy, setOwn } from '../lib/json.js';
+import type { KeysOf } from './aws/assumed-role.js';
 import { type Config, ConfigError, type FunctionTarget } from './config.js';
 import { createModuleHandler } from './function.js';
 import { type Handler, TaskFailure } from './handler.js';
@@ -51,6 +52,8 @@ export interface RegistryOptions {
   readonly config: Config;
   /** Calls the real Lambda; null (nothing configured) makes unknown functions fail clearly. */
   readonly lambdaClient?: LambdaClientFactory | null;
+  /** Keys of the role that a state's `Credentials` name. */
+  readonly keysOf?: KeysOf;
 }
 
 /** The error name of parameters that do not fit the handler's schema. */
@@ -58,11 +61,17 @@ export const PARAMETERS_INVALID = 'Parameters.Invalid';
 /** Resource type of a name without a service, as in core/resource.ts. */
 const LOCAL = 'local';
 
-export function createRegistry({ handlers, config, lambdaClient }: RegistryOptions): Registry {
+export function createRegistry({
+  handlers,
+  config,
+  lambdaClient,
+  keysOf,
+}: RegistryOptions): Registry {
   const functions = new Map<string, Handler>();
   const lambda = createLambdaHandlers({
     config,
     ...(lambdaClient === undefined ? {} : { client: lambdaClient }),
+    ...(keysOf === undefined ? {} : { keysOf }),
     localFunction: (name) => functions.get(name) ?? null,
   });
   const builtIn = indexBuiltIn([lambda.invoke, ...handlers]);

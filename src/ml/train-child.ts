@@ -17,24 +17,23 @@ export type TrainMessage =
   | { readonly type: 'done'; readonly result: FineTuneResult }
   | { readonly type: 'failed'; readonly name: string; readonly message: string };
 
-/** Sends and waits until the message is handed over, so that exiting cannot lose it. */
-function send(message: TrainMessage): Promise<void> {
-  return new Promise((resolve) => process.send!(message, () => resolve()));
+function send(message: TrainMessage): void {
+  process.send!(message);
 }
 
 async function answer({ settings }: TrainRequest): Promise<void> {
   try {
     const result = await runFineTune(settings, (event) => {
-      void send({ type: 'progress', event });
+      send({ type: 'progress', event });
     });
-    await send({ type: 'done', result });
+    send({ type: 'done', result });
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    await send({ type: 'failed', name, message });
+    send({ type: 'failed', name, message });
   }
-  process.exit(0);
 }
 
-process.once('message', (request: TrainRequest) => void answer(request));
-// Without a parent there is nobody to train for.
+// The process stays until its parent, having read the answer, ends it: exiting here could lose the
+// message. Without a parent there is nobody to train for.
+process.on('message', (request: TrainRequest) => void answer(request));
 process.on('disconnect', () => process.exit(1));

@@ -2,7 +2,8 @@
  * Projection: facts -> the events of GetExecutionHistory, numbered and chained as AWS does.
  * Facts leave out what the frame already holds, so the projection folds along.
  */
-import { apply, type Draft } from '../core/evolve.js';
+import type { Draft } from '../core/draft.js';
+import { apply } from '../core/evolve.js';
 import type { Fact, FactOf, Failure, StateKind, TaskResource } from '../core/fact.js';
 import type { Frame } from '../core/state.js';
 import { assertNever } from '../lib/assert.js';

@@ -65,7 +65,10 @@ describe('what an execution is asked', () => {
   test('DescribeExecution with METADATA_ONLY leaves the data out', async () => {
     const machine = await createMachine(server.url);
     const { executionArn } = await runToEnd(server.url, machine, '{"secret":1}');
-    const { body } = await api('DescribeExecution', { executionArn, includedData: 'METADATA_ONLY' });
+    const { body } = await api('DescribeExecution', {
+      executionArn,
+      includedData: 'METADATA_ONLY',
+    });
     expect(body).toMatchObject({
       inputDetails: { included: false },
       outputDetails: { included: false },
@@ -244,7 +247,11 @@ test('Map Runs are documents: described, listed, updated while they run', async 
   expect((await api('UpdateMapRun', { mapRunArn })).body.reason).toBe('MISSING_REQUIRED_PARAMETER');
   expect((await api('UpdateMapRun', { mapRunArn, maxConcurrency: 5 })).body).toEqual({});
   const described = await api('DescribeMapRun', { mapRunArn });
-  expect(described.body).toMatchObject({ status: 'RUNNING', maxConcurrency: 5, itemCounts: counts });
+  expect(described.body).toMatchObject({
+    status: 'RUNNING',
+    maxConcurrency: 5,
+    itemCounts: counts,
+  });
   await server.store.documents.put('map-run', mapRunArn, { ...run, status: 'FAILED' }, 'any');
   const late = await api('UpdateMapRun', { mapRunArn, maxConcurrency: 6 });
   expect(late.body.reason).toBe('CANNOT_UPDATE_COMPLETED_MAP_RUN');

@@ -3,6 +3,7 @@ import { coreDefinitions } from '../../src/api/core-definitions.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/api/server.js';
 import type { Resources } from '../../src/runtime/dispatcher.js';
 import { createEngine } from '../../src/runtime/engine.js';
+import { createInspector } from '../../src/runtime/test-state/inspector.js';
 import type { Engine } from '../../src/runtime/face.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Store } from '../../src/store/store.js';
@@ -13,6 +14,8 @@ const NO_HANDLERS: Resources = {
 };
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+const NO_SERVICES = { scratchRoot: '/tmp', log: quiet, secret: () => '' } as never;
 
 export interface Harness extends RunningServer {
   readonly engine: Engine;
@@ -26,7 +29,7 @@ export async function startHarness(options: Partial<ServerOptions> = {}): Promis
     (await createEngine({
       store,
       resources: NO_HANDLERS,
-      services: { scratchRoot: '/tmp', log: quiet, secret: () => '' } as never,
+      services: NO_SERVICES,
       log: quiet as never,
     }));
   const server = await startServer({
@@ -35,6 +38,7 @@ export async function startHarness(options: Partial<ServerOptions> = {}): Promis
     engine,
     store,
     definitions: coreDefinitions(true),
+    inspect: createInspector(NO_HANDLERS, NO_SERVICES),
     ...options,
   });
   return {
@@ -61,7 +65,7 @@ export async function call(
   url: string,
   operation: string,
   members: unknown = {},
-  init: { readonly headers?: Record<string, string>; readonly body?: BodyInit } = {},
+  init: { readonly headers?: Record<string, string>; readonly body?: string | Uint8Array } = {},
 ): Promise<Reply> {
   const response = await fetch(url, {
     method: 'POST',

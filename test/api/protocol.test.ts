@@ -29,7 +29,12 @@ describe('a request that is none', () => {
 
   test('of another content type is refused, so that no web page can send it unasked', async () => {
     for (const type of ['text/plain', 'application/json', 'application/x-www-form-urlencoded']) {
-      const reply = await call(server.url, 'ListActivities', {}, { headers: { 'Content-Type': type } });
+      const reply = await call(
+        server.url,
+        'ListActivities',
+        {},
+        { headers: { 'Content-Type': type } },
+      );
       expect(reply.body.__type).toMatch(/UnknownOperationException$/);
     }
   });
@@ -144,9 +149,9 @@ test('no input at all makes the server fail', async () => {
       ),
       { requiredKeys: [] },
     );
-  const requests = fc.constantFrom(...operations).chain((operation) =>
-    fc.tuple(fc.constant(operation), anyMembers(operation)),
-  );
+  const requests = fc
+    .constantFrom(...operations)
+    .chain((operation) => fc.tuple(fc.constant(operation), anyMembers(operation)));
   await fc.assert(
     fc.asyncProperty(requests, async ([operation, members]) => {
       const reply = await call(server.url, operation, members);

@@ -73,11 +73,37 @@ describe('state machines', () => {
     expect(versions.body.stateMachineVersions).toEqual([]);
   });
 
+  test('the child machine of a Distributed Map is described by its label', async () => {
+    const processor = {
+      ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+      StartAt: 'P',
+      States: { P: { Type: 'Pass', End: true } },
+    };
+    const map = { Type: 'Map', Label: 'label', ItemProcessor: processor, End: true };
+    const machine = await createMachine(
+      server.url,
+      JSON.stringify({ StartAt: 'M', States: { M: map } }),
+    );
+    const { body } = await api('DescribeStateMachine', { stateMachineArn: `${machine}/label` });
+    expect(body).toMatchObject({ stateMachineArn: `${machine}/label`, label: 'label' });
+    expect(JSON.parse(body.definition)).toEqual(processor);
+    const none = await api('DescribeStateMachine', { stateMachineArn: `${machine}/other` });
+    expect(none.body.__type).toBe('StateMachineDoesNotExist');
+  });
+
   test('settings are checked: logging, encryption, tags, names', async () => {
     const create = async (more: object) =>
-      (await api('CreateStateMachine', { name: uniqueName('m'), definition: PASS, roleArn: ROLE, ...more }))
-        .body.__type;
-    expect(await create({ loggingConfiguration: { level: 'ALL' } })).toBe('InvalidLoggingConfiguration');
+      (
+        await api('CreateStateMachine', {
+          name: uniqueName('m'),
+          definition: PASS,
+          roleArn: ROLE,
+          ...more,
+        })
+      ).body.__type;
+    expect(await create({ loggingConfiguration: { level: 'ALL' } })).toBe(
+      'InvalidLoggingConfiguration',
+    );
     expect(
       await create({
         loggingConfiguration: {
@@ -106,10 +132,11 @@ describe('versions', () => {
     const third = await api('PublishStateMachineVersion', { stateMachineArn: machine });
     expect(third.body.stateMachineVersionArn).toBe(`${machine}:3`);
     const { body } = await api('ListStateMachineVersions', { stateMachineArn: machine });
-    expect(body.stateMachineVersions.map((one: { stateMachineVersionArn: string }) => one.stateMachineVersionArn)).toEqual([
-      `${machine}:3`,
-      `${machine}:1`,
-    ]);
+    expect(
+      body.stateMachineVersions.map(
+        (one: { stateMachineVersionArn: string }) => one.stateMachineVersionArn,
+      ),
+    ).toEqual([`${machine}:3`, `${machine}:1`]);
     const old = await api('DescribeStateMachine', { stateMachineArn: `${machine}:1` });
     expect(old.body.definition).toBe(PASS);
   });
@@ -131,7 +158,10 @@ describe('versions', () => {
       revisionId: 'INITIAL',
     });
     expect(good.status).toBe(200);
-    const bad = await api('PublishStateMachineVersion', { stateMachineArn: machine, revisionId: 'x' });
+    const bad = await api('PublishStateMachineVersion', {
+      stateMachineArn: machine,
+      revisionId: 'x',
+    });
     expect(bad.body).toMatchObject({
       __type: 'ConflictException',
       message:
@@ -216,7 +246,10 @@ describe('aliases', () => {
 
 describe('tags', () => {
   test('are added, replaced, removed, and limited to 50', async () => {
-    const { body } = await api('CreateActivity', { name: uniqueName('a'), tags: [{ key: 'a', value: '1' }] });
+    const { body } = await api('CreateActivity', {
+      name: uniqueName('a'),
+      tags: [{ key: 'a', value: '1' }],
+    });
     const resourceArn = body.activityArn;
     await api('TagResource', { resourceArn, tags: [{ key: 'a', value: '2' }, { key: 'b' }] });
     expect((await api('ListTagsForResource', { resourceArn })).body.tags).toEqual([
@@ -260,7 +293,10 @@ describe('pages', () => {
           message: "Invalid Token: 'Invalid token'",
         });
         const forged = `${nextToken.slice(0, -2)}AA`;
-        const refused = await api('ListExecutions', { stateMachineArn: machine, nextToken: forged });
+        const refused = await api('ListExecutions', {
+          stateMachineArn: machine,
+          nextToken: forged,
+        });
         expect(refused.body.__type).toBe('InvalidToken');
         time += 25 * 3600 * 1000;
         const late = await api('ListExecutions', { stateMachineArn: machine, nextToken });

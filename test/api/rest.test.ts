@@ -103,7 +103,9 @@ describe('the event stream', () => {
   test('shows events as they happen, ends with the execution, and resumes', async () => {
     const name = uniqueName('rest');
     await rest('POST', '/v1/state-machines', { name, definition: wait });
-    const started = await rest('POST', `/v1/state-machines/${name}/executions`, { name: `s-${name}` });
+    const started = await rest('POST', `/v1/state-machines/${name}/executions`, {
+      name: `s-${name}`,
+    });
     const path = `${started.headers.get('location')}/events`;
     const stream = await read(path);
     expect(stream.response.headers.get('content-type')).toMatch(/^text\/event-stream/);

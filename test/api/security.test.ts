@@ -21,12 +21,17 @@ describe('the host guard', () => {
     expect(isAllowedHost(host, ['engine.example'])).toBe(true);
   });
 
-  test.each([undefined, '', 'evil.example', 'localhost.evil.example', 'evil@localhost', 'a b', 'x:y:z'])(
-    'refuses %s',
-    (host) => {
-      expect(isAllowedHost(host, ['engine.example'])).toBe(false);
-    },
-  );
+  test.each([
+    undefined,
+    '',
+    'evil.example',
+    'localhost.evil.example',
+    'evil@localhost',
+    'a b',
+    'x:y:z',
+  ])('refuses %s', (host) => {
+    expect(isAllowedHost(host, ['engine.example'])).toBe(false);
+  });
 
   test('is in front of everything', async () => {
     const server = await startHarness();
@@ -101,15 +106,25 @@ describe('signatures', () => {
     expect((await fetch(good, { headers: signed })).status).toBe(200);
   });
 
-  test.each<[string, () => Promise<{ status: number; body: { __type: string; message: string } }>, RegExp]>([
-    ['without Authorization', () => send(plain), /MissingAuthenticationTokenException.*Missing Auth/],
+  test.each<
+    [string, () => Promise<{ status: number; body: { __type: string; message: string } }>, RegExp]
+  >([
+    [
+      'without Authorization',
+      () => send(plain),
+      /MissingAuthenticationTokenException.*Missing Auth/,
+    ],
     ['with another scheme', () => send({ ...plain, authorization: 'Basic xyz' }), /IncompleteSig/],
     [
       'with parts missing',
       () => send({ ...plain, authorization: 'AWS4-HMAC-SHA256 Credential=a/b/c/d/e' }),
       /IncompleteSignatureException.*'Signature' parameter.*'SignedHeaders' parameter.*X-Amz-Date/,
     ],
-    ['with another body', () => send(sign(), '{"maxResults":1}'), /InvalidSignatureException.*does not match/],
+    [
+      'with another body',
+      () => send(sign(), '{"maxResults":1}'),
+      /InvalidSignatureException.*does not match/,
+    ],
     [
       'with another target',
       () => send({ ...sign(), 'x-amz-target': 'AWSStepFunctions.ListStateMachines' }),

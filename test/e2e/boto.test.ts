@@ -44,7 +44,7 @@ print(json.dumps({'listed': listed, 'sync': sync['status'], 'error': error,
                   'start': str(type(sync['startDate']).__name__)}))
 `;
 
-test.runIf(isInstalled())('boto3 lives through a machine\'s life', async () => {
+test.runIf(isInstalled())("boto3 lives through a machine's life", async () => {
   const accessKeys = [{ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret/key+' }];
   const server = await startHarness({ config: { accessKeys } });
   try {

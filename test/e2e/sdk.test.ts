@@ -69,7 +69,11 @@ describe('the AWS SDK', () => {
     const { executionArn, startDate } = await client.send(start);
     expect(startDate).toBeInstanceOf(Date);
     const state = await ended(executionArn as string);
-    expect(state).toMatchObject({ status: 'SUCCEEDED', input: '{"ü":"😀"}', output: '{"done":true}' });
+    expect(state).toMatchObject({
+      status: 'SUCCEEDED',
+      input: '{"ü":"😀"}',
+      output: '{"done":true}',
+    });
     expect((state.stopDate as Date).getTime()).toBeGreaterThanOrEqual(
       (state.startDate as Date).getTime(),
     );
@@ -150,7 +154,10 @@ describe('the AWS SDK', () => {
     const before = await client.send(new GetExecutionHistoryCommand({ executionArn }));
     await server.close();
     const store = await SqliteStore.open(join(folder, 'sdk.db'));
-    server = await startHarness({ store, config: { accessKeys: [accessKey], activityPollMs: 200 } });
+    server = await startHarness({
+      store,
+      config: { accessKeys: [accessKey], activityPollMs: 200 },
+    });
     client = clientFor(accessKey.secretAccessKey);
     const after = await client.send(new GetExecutionHistoryCommand({ executionArn }));
     expect(after.events).toEqual(before.events);

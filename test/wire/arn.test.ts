@@ -6,12 +6,30 @@ const P = 'arn:aws:states:us-east-1:123456789012';
 
 describe('parseArn', () => {
   test.each([
-    [`${P}:stateMachine:m`, { kind: 'stateMachine', name: 'm', label: null, qualifier: null, testCase: null }],
-    [`${P}:stateMachine:m:7`, { kind: 'stateMachine', name: 'm', label: null, qualifier: '7', testCase: null }],
-    [`${P}:stateMachine:m:live`, { kind: 'stateMachine', name: 'm', label: null, qualifier: 'live', testCase: null }],
-    [`${P}:stateMachine:m/lab`, { kind: 'stateMachine', name: 'm', label: 'lab', qualifier: null, testCase: null }],
-    [`${P}:stateMachine:m#Happy`, { kind: 'stateMachine', name: 'm', label: null, qualifier: null, testCase: 'Happy' }],
-    [`${P}:stateMachine:m:2#Happy`, { kind: 'stateMachine', name: 'm', label: null, qualifier: '2', testCase: 'Happy' }],
+    [
+      `${P}:stateMachine:m`,
+      { kind: 'stateMachine', name: 'm', label: null, qualifier: null, testCase: null },
+    ],
+    [
+      `${P}:stateMachine:m:7`,
+      { kind: 'stateMachine', name: 'm', label: null, qualifier: '7', testCase: null },
+    ],
+    [
+      `${P}:stateMachine:m:live`,
+      { kind: 'stateMachine', name: 'm', label: null, qualifier: 'live', testCase: null },
+    ],
+    [
+      `${P}:stateMachine:m/lab`,
+      { kind: 'stateMachine', name: 'm', label: 'lab', qualifier: null, testCase: null },
+    ],
+    [
+      `${P}:stateMachine:m#Happy`,
+      { kind: 'stateMachine', name: 'm', label: null, qualifier: null, testCase: 'Happy' },
+    ],
+    [
+      `${P}:stateMachine:m:2#Happy`,
+      { kind: 'stateMachine', name: 'm', label: null, qualifier: '2', testCase: 'Happy' },
+    ],
     [`${P}:execution:m:e`, { kind: 'execution', machine: 'm', label: null, name: 'e' }],
     [`${P}:execution:m/lab:e`, { kind: 'execution', machine: 'm', label: 'lab', name: 'e' }],
     [`${P}:express:m:e:id`, { kind: 'express', machine: 'm', label: null, name: 'e', id: 'id' }],

@@ -73,7 +73,9 @@ test.each<[Operation, JsonObject, string]>([
 });
 
 test('unknown members are dropped and null ones are absent', () => {
-  const body = JSON.parse('{"name":"a","tags":null,"surprise":1,"__proto__":{"x":1}}') as JsonObject;
+  const body = JSON.parse(
+    '{"name":"a","tags":null,"surprise":1,"__proto__":{"x":1}}',
+  ) as JsonObject;
   const input = readInput('CreateActivity', body);
   expect(Object.keys(input)).toEqual(['name']);
   expect(({} as { x?: number }).x).toBeUndefined();

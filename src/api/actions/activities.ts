@@ -1,10 +1,11 @@
 /** Activities: named queues of work for workers that poll. */
 import { activityArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';
-import { activityDoesNotExist } from '../../wire/errors.js';
+import { ApiError, activityDoesNotExist } from '../../wire/errors.js';
 import { checkName } from '../../wire/names.js';
 import { expectArn } from '../arns.js';
 import type { Activity, ApiContext } from '../context.js';
+import { MAX_ACTIVITY_POLLERS } from '../limits.js';
 import { readPage } from '../paging.js';
 import { readEncryption } from '../settings.js';
 import { checkTags, storeTags } from '../tagging.js';
@@ -64,10 +65,17 @@ export const activityActions: Actions<
 
   GetActivityTask: async (api, input, call) => {
     const { arn } = await existing(api, input.activityArn);
-    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(api.config.activityPollMs)]);
-    const task = await api.engine.activityTask(arn, input.workerName ?? null, signal);
-    if (task === null) return { taskToken: null };
-    return { taskToken: task.taskToken, input: JSON.stringify(task.input) };
+    if (!api.waiters.enter(arn, MAX_ACTIVITY_POLLERS)) {
+      throw new ApiError('ActivityWorkerLimitExceeded', 'The activity has too many pollers.');
+    }
+    try {
+      const signal = AbortSignal.any([call.signal, AbortSignal.timeout(api.config.activityPollMs)]);
+      const task = await api.engine.activityTask(arn, input.workerName ?? null, signal);
+      if (task === null) return { taskToken: null };
+      return { taskToken: task.taskToken, input: JSON.stringify(task.input) };
+    } finally {
+      api.waiters.leave(arn);
+    }
   },
 };
 

@@ -1,16 +1,7 @@
 /** State machines: create, update, describe, list, delete. */
-import {
-  deepEqual,
-  getOwn,
-  isArray,
-  isObject,
-  type Json,
-  type JsonObject,
-} from '../../lib/json.js';
-import { parseJson } from '../../lib/jackson.js';
+import { deepEqual, type Json } from '../../lib/json.js';
 import { labelledMachineArn, machineArn, versionArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';
-import type { WireObject } from '../../wire/describe.js';
 import {
   ApiError,
   executionDoesNotExist,
@@ -24,6 +15,7 @@ import type { Input } from '../../wire/operations.js';
 import { expectArn } from '../arns.js';
 import type { ApiContext } from '../context.js';
 import { deleteMachine } from '../deletion.js';
+import { describeRevision } from '../describe-revision.js';
 import type { Machine, MachineSettings, Revision } from '../machines.js';
 import { readPage } from '../paging.js';
 import { currentRevision, resolveMachine } from '../resolve.js';
@@ -251,62 +243,4 @@ function sameSettings(a: MachineSettings, b: MachineSettings): boolean {
     settings.encryptionConfiguration as unknown as Json,
   ];
   return deepEqual(pick(a), pick(b));
-}
-
-/** Members that DescribeStateMachine and DescribeStateMachineForExecution share. */
-function describeRevision(
-  api: ApiContext,
-  revision: Revision,
-  label: string | null,
-  whole: boolean,
-): WireObject {
-  const { text, definition } = readDefinition(revision, label);
-  const references = api.definitions.variableReferences(definition);
-  const encryption = revision.encryptionConfiguration ?? defaultEncryption(api);
-  return {
-    name: label === null ? revision.name : `${revision.name}/${label}`,
-    definition: whole ? text : '',
-    roleArn: revision.roleArn,
-    loggingConfiguration: revision.loggingConfiguration as unknown as JsonObject,
-    tracingConfiguration: revision.tracingConfiguration,
-    label: label ?? undefined,
-    revisionId: revision.revisionId ?? undefined,
-    encryptionConfiguration: encryption as unknown as JsonObject | undefined,
-    variableReferences:
-      whole && Object.keys(references).length > 0 ? (references as JsonObject) : undefined,
-  };
-}
-
-function defaultEncryption(api: ApiContext) {
-  return api.config.describeDefaultEncryption ? { type: 'AWS_OWNED_KEY' } : undefined;
-}
-
-/** The machine's definition, or that of the Distributed Map state with this label. */
-function readDefinition(
-  revision: Revision,
-  label: string | null,
-): { readonly text: string; readonly definition: JsonObject } {
-  const parsed = parseJson(revision.definition);
-  const definition = 'value' in parsed && isObject(parsed.value) ? parsed.value : {};
-  if (label === null) return { text: revision.definition, definition };
-  const processor = findLabelled(definition, label);
-  if (processor === null) throw machineDoesNotExist(`${revision.machineArn}/${label}`);
-  return { text: JSON.stringify(processor), definition: processor };
-}
-
-function findLabelled(value: Json, label: string): JsonObject | null {
-  if (isArray(value)) return firstOf(value, label);
-  if (!isObject(value)) return null;
-  const processor = getOwn(value, 'ItemProcessor') ?? getOwn(value, 'Iterator');
-  const labelled = getOwn(value, 'Type') === 'Map' && getOwn(value, 'Label') === label;
-  if (labelled && isObject(processor)) return processor;
-  return firstOf(Object.values(value), label);
-}
-
-function firstOf(values: readonly Json[], label: string): JsonObject | null {
-  for (const value of values) {
-    const found = findLabelled(value, label);
-    if (found !== null) return found;
-  }
-  return null;
 }

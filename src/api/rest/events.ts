@@ -9,7 +9,6 @@ import { historyEvent } from '../../wire/describe.js';
 import { ApiError, executionDoesNotExist } from '../../wire/errors.js';
 import type { HistoryEvent } from '../../wire/history.js';
 import type { ApiContext } from '../context.js';
-import { MAX_WAITERS } from '../limits.js';
 import { clientGone } from '../waiters.js';
 import { restful } from './shape.js';
 
@@ -17,8 +16,8 @@ import { restful } from './shape.js';
 const COMMENT_MS = 15_000;
 /** Commits that come within this time are sent together. */
 const COLLECT_MS = 50;
-
-let open = 0;
+/** Ours: streams of one execution at a time. */
+const MAX_STREAMS = 1000;
 
 export async function streamEvents(
   api: ApiContext,
@@ -26,14 +25,15 @@ export async function streamEvents(
   request: Request,
   response: Response,
 ): Promise<void> {
-  if (open >= MAX_WAITERS) throw new ApiError('ThrottlingException', 'Too many open streams.');
+  if (!api.waiters.enter(`stream ${arn}`, MAX_STREAMS)) {
+    throw new ApiError('ThrottlingException', 'Too many open streams.');
+  }
   const last = Number(request.headers['last-event-id'] ?? 0);
   const stream = new EventStream(api, arn, response, Number.isInteger(last) ? last : 0);
-  open++;
   try {
     await stream.run();
   } finally {
-    open--;
+    api.waiters.leave(`stream ${arn}`);
   }
 }
 

@@ -91,7 +91,7 @@ function schedule(turn: Turn, id: FrameId, work: Work): undefined {
     throw parametersTooLarge(limitName(work.resource));
   }
   const timeoutAt =
-    work.timeoutSeconds === null ? null : ((turn.env.now + work.timeoutSeconds * 1000) as EpochMs);
+    work.timeoutSeconds === null ? null : ((turn.now + work.timeoutSeconds * 1000) as EpochMs);
   turn.event(id, { type: 'TaskScheduled', ...work, timeoutAt });
   // An activity starts when a worker takes it; anything else starts with the commit.
   if (work.resource.kind !== 'activity') turn.event(id, { type: 'TaskStarted', workerName: null });

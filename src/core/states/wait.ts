@@ -36,8 +36,8 @@ export function compileWait(definition: JsonObject, context: StateContext): Stat
       const scope = scopeOf(turn, id, state);
       const effective = scope.with(flow.effectiveInput(scope));
       return chain(read(delay, effective), (value) => {
-        const until = instantOf(delay, value, turn.env.now);
-        if (until <= turn.env.now) return exitWait(turn, id, state);
+        const until = instantOf(delay, value, turn.now);
+        if (until <= turn.now) return exitWait(turn, id, state);
         turn.note(id, { type: 'WaitStarted', until });
         return undefined;
       });

@@ -90,14 +90,18 @@ export function createSdk(options: SdkOptions): Sdk {
   const endpoint = namesEndpoint ? null : config.aws.endpoint;
   const clients = new Map<string, Promise<Service>>();
 
+  const configured = hasCredentials || namesEndpoint || config.aws.endpoint !== null;
   const make = async (name: string, keys: Keys | null, context: HandlerContext) => {
-    const module = await loadPackage(packageOf(name), name, load);
     const s3 = packageOf(name) === '@aws-sdk/client-s3' ? config.s3 : null;
+    if (!configured && s3 === null) throw notConfigured(name);
+    const module = await loadPackage(packageOf(name), name, load);
     const ownKeys = keys ?? s3Keys(s3, context) ?? (hasCredentials ? null : ANONYMOUS);
     const ownEndpoint = s3?.endpoint ?? endpoint;
     return describe(module, {
       region: s3?.region ?? region,
       maxAttempts: 1,
+      // A queue's URL comes from the machine's data; requests go to the configured place only.
+      useQueueUrlAsEndpoint: false,
       ...(ownEndpoint === null ? {} : { endpoint: ownEndpoint }),
       ...(ownKeys === null ? {} : { credentials: ownKeys }),
       ...(namesEndpoint || ownEndpoint !== null
@@ -106,7 +110,7 @@ export function createSdk(options: SdkOptions): Sdk {
     });
   };
   return {
-    configured: hasCredentials || namesEndpoint || config.aws.endpoint !== null,
+    configured,
     region,
     service: (name, keys, context) => {
       const key = `${packageOf(name)} ${keys?.accessKeyId ?? ''} ${keys?.sessionToken ?? ''}`;
@@ -129,6 +133,14 @@ function s3Keys(s3: Config['s3'], context: HandlerContext): Keys | null {
   if (s3 === null || s3.accessKeyId === null || s3.secretAccessKey === null) return null;
   const { accessKeyId, secretAccessKey } = s3;
   return { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, context.secret) };
+}
+
+function notConfigured(service: string): TaskFailure {
+  return new TaskFailure(
+    `${pascalCase(service)}.SdkClientException`,
+    `Nothing says how to reach the AWS service "${service}": set AWS_REGION and credentials ` +
+      '(AWS_ACCESS_KEY_ID or AWS_PROFILE), or AWS_ENDPOINT_URL for a stand-in.',
+  );
 }
 
 async function loadPackage(

@@ -18,6 +18,8 @@ type Kind =
   | 'time'
   | 'document'
   | 'bytes'
+  /** A body of its own, such as S3's. */
+  | 'stream'
   | 'big'
   | { readonly list: SchemaRef }
   | { readonly map: SchemaRef }
@@ -88,8 +90,9 @@ function simpleKind(code: number): Kind {
     case BOOLEAN:
       return 'boolean';
     case BLOB:
-    case STREAMING_BLOB:
       return 'bytes';
+    case STREAMING_BLOB:
+      return 'stream';
     case BIG_INTEGER:
     case BIG_DECIMAL:
       return 'big';
@@ -127,7 +130,7 @@ function isIdempotencyToken(member: SchemaRef): boolean {
   return typeof traits === 'object' && traits !== null && 'idempotencyToken' in traits;
 }
 
-/** Members whose text is the base64 form of bytes; AWS takes all other bytes as text. */
+/** Members whose text is the base64 form of bytes; all others hold the bytes of the text. Not recorded. */
 const BASE64_MEMBERS = /^(B|BS|CiphertextBlob|Signature|SecretBinary)$/;
 
 function inputValue(value: Json, schema: SchemaRef, name: string): unknown {
@@ -140,6 +143,9 @@ function inputValue(value: Json, schema: SchemaRef, name: string): unknown {
     case 'bytes':
       if (typeof value !== 'string') return Buffer.from(JSON.stringify(value));
       return Buffer.from(value, BASE64_MEMBERS.test(name) ? 'base64' : 'utf8');
+    case 'stream':
+      // Recorded: the text `a` is stored with its quotes.
+      return Buffer.from(JSON.stringify(value));
     case 'number':
       return typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     case 'boolean':

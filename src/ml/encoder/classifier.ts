@@ -8,8 +8,8 @@ import type { Json, JsonObject } from '../../lib/json.js';
 import { getOwn, isObject } from '../../lib/json.js';
 import { openSession, runSession, type Session } from '../onnx/session.js';
 import type { Tensor } from '../onnx/tensor.js';
-import { argmax, softmax } from '../train/scores.js';
 import { type EncoderConfig, longestSequence, parseConfig } from './config.js';
+import { argmax, softmax } from './probabilities.js';
 import { loadTokenizer, type Tokenize } from './tokenizer.js';
 
 export interface Prediction {

@@ -1,4 +1,5 @@
 /** Validation scores from logits: mean cross entropy, accuracy and macro F1. */
+import { argmax, softmax } from '../encoder/probabilities.js';
 
 export interface Scores {
   readonly loss: number;
@@ -36,17 +37,4 @@ function macroF1(confusion: readonly (readonly number[])[]): number {
     if (truth + predicted > 0) scores.push((2 * row[label]!) / (truth + predicted));
   });
   return scores.reduce((sum, score) => sum + score, 0) / Math.max(1, scores.length);
-}
-
-export function softmax(logits: Float32Array): number[] {
-  const largest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
-  const powers = Array.from(logits, (value) => Math.exp(value - largest));
-  const total = powers.reduce((sum, power) => sum + power, 0);
-  return powers.map((power) => power / total);
-}
-
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }

@@ -7,11 +7,11 @@ import { loadClassifier } from '../../../src/ml/encoder/classifier.js';
 import { parseConfig } from '../../../src/ml/encoder/config.js';
 import { exportModel } from '../../../src/ml/encoder/export.js';
 import { headParameters, initialise } from '../../../src/ml/encoder/parameters.js';
+import { softmax } from '../../../src/ml/encoder/probabilities.js';
 import { loadTokenizer } from '../../../src/ml/encoder/tokenizer.js';
 import { logitGraph } from '../../../src/ml/encoder/training-graph.js';
 import { SeededRandom } from '../../../src/ml/onnx/seeded-random.js';
 import { openSession, runSession } from '../../../src/ml/onnx/session.js';
-import { softmax } from '../../../src/ml/train/scores.js';
 import { TINY_CONFIG, writeJson, writeTinyModel } from './model-folder.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-classifier-'));

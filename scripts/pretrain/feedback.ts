@@ -1,0 +1,73 @@
+/**
+ * The hand-written rows as the judge of a base model: a stratified 80/20 split (seed 42), and an
+ * eighth of the larger part for choosing hyper-parameters. The texts are for training and scoring
+ * only; nothing here prints one, and nothing that makes the base imports this file.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FineTuneOptions } from '../../src/ml/fine-tune.js';
+import { SeededRandom } from '../../src/ml/onnx/seeded-random.js';
+
+export const LABELS = ['positive', 'neutral', 'negative'];
+const SPLIT_SEED = 42;
+
+/** The hyper-parameters chosen on the validation part; the pipeline's machine uses the same. */
+export const RECOMMENDED = {
+  labels: LABELS,
+  epochs: 8,
+  batchSize: 16,
+  learningRate: 3e-4,
+  headLearningRate: 2e-3,
+  dropout: 0.1,
+  seed: 42,
+} as const satisfies Partial<FineTuneOptions>;
+
+export interface FeedbackRow {
+  readonly text: string;
+  readonly label: string;
+}
+
+export interface FeedbackSplit {
+  readonly fit: readonly FeedbackRow[];
+  readonly validation: readonly FeedbackRow[];
+  readonly test: readonly FeedbackRow[];
+}
+
+export function splitFeedback(folder: string): FeedbackSplit {
+  const [train, test] = stratified(readRows(folder), 0.2, 'test');
+  const [fit, validation] = stratified(train, 0.125, 'validation');
+  return { fit, validation, test };
+}
+
+export function writeJsonLines(path: string, rows: readonly FeedbackRow[]): void {
+  writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
+
+/** `label<TAB>text` lines of every .tsv file, in file order. */
+function readRows(folder: string): FeedbackRow[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.tsv'))
+    .sort()
+    .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'))
+    .map((line) => line.split('\t'))
+    .filter(([label, text]) => LABELS.includes(label ?? '') && (text ?? '') !== '')
+    .map(([label, text]) => ({ label: label!, text: text! }));
+}
+
+/** [the rest, `share` of every label]. */
+function stratified(
+  rows: readonly FeedbackRow[],
+  share: number,
+  name: string,
+): [FeedbackRow[], FeedbackRow[]] {
+  const [rest, taken]: [FeedbackRow[], FeedbackRow[]] = [[], []];
+  for (const label of LABELS) {
+    const own = new SeededRandom(SPLIT_SEED, name, label).shuffled(
+      rows.filter((row) => row.label === label),
+    );
+    const count = Math.round(own.length * share);
+    taken.push(...own.slice(0, count));
+    rest.push(...own.slice(count));
+  }
+  return [rest, taken];
+}

@@ -1,0 +1,65 @@
+/** A revision as DescribeStateMachine and DescribeStateMachineForExecution show it. */
+import { parseJson } from '../lib/jackson.js';
+import { getOwn, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
+import type { WireObject } from '../wire/describe.js';
+import { machineDoesNotExist } from '../wire/errors.js';
+import type { ApiContext } from './context.js';
+import type { Revision } from './machines.js';
+
+/** `label` asks for the child machine of a Distributed Map; not `whole`, for metadata only. */
+export function describeRevision(
+  api: ApiContext,
+  revision: Revision,
+  label: string | null,
+  whole: boolean,
+): WireObject {
+  const { text, definition } = readDefinition(revision, label);
+  const references = api.definitions.variableReferences(definition);
+  const encryption = revision.encryptionConfiguration ?? defaultEncryption(api);
+  return {
+    name: label === null ? revision.name : `${revision.name}/${label}`,
+    definition: whole ? text : '',
+    roleArn: revision.roleArn,
+    loggingConfiguration: revision.loggingConfiguration as unknown as JsonObject,
+    tracingConfiguration: revision.tracingConfiguration,
+    label: label ?? undefined,
+    revisionId: revision.revisionId ?? undefined,
+    encryptionConfiguration: encryption as unknown as JsonObject | undefined,
+    variableReferences:
+      whole && Object.keys(references).length > 0 ? (references as JsonObject) : undefined,
+  };
+}
+
+function defaultEncryption(api: ApiContext) {
+  return api.config.describeDefaultEncryption ? { type: 'AWS_OWNED_KEY' } : undefined;
+}
+
+/** The machine's definition, or that of the Distributed Map state with this label. */
+function readDefinition(
+  revision: Revision,
+  label: string | null,
+): { readonly text: string; readonly definition: JsonObject } {
+  const parsed = parseJson(revision.definition);
+  const definition = 'value' in parsed && isObject(parsed.value) ? parsed.value : {};
+  if (label === null) return { text: revision.definition, definition };
+  const processor = findLabelled(definition, label);
+  if (processor === null) throw machineDoesNotExist(`${revision.machineArn}/${label}`);
+  return { text: JSON.stringify(processor), definition: processor };
+}
+
+function findLabelled(value: Json, label: string): JsonObject | null {
+  if (isArray(value)) return firstOf(value, label);
+  if (!isObject(value)) return null;
+  const processor = getOwn(value, 'ItemProcessor') ?? getOwn(value, 'Iterator');
+  const labelled = getOwn(value, 'Type') === 'Map' && getOwn(value, 'Label') === label;
+  if (labelled && isObject(processor)) return processor;
+  return firstOf(Object.values(value), label);
+}
+
+function firstOf(values: readonly Json[], label: string): JsonObject | null {
+  for (const value of values) {
+    const found = findLabelled(value, label);
+    if (found !== null) return found;
+  }
+  return null;
+}
