@@ -40,7 +40,7 @@ export interface ApiOptions {
   readonly inspect: Inspector;
   readonly log?: Log;
   readonly mapRuns?: MapRuns;
-  readonly logSink?: LogSink;
+  readonly logSink?: LogSink | null;
   /** Of the product, for the OpenAPI document. */
   readonly version?: string;
   readonly now?: () => EpochMs;

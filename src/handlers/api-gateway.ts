@@ -36,7 +36,9 @@ export function createApiGatewayHandler(): Handler {
 
 async function invoke(parameters: JsonObject, context: HandlerContext): Promise<Json> {
   if ((getOwn(parameters, 'AuthType') ?? 'NO_AUTH') !== 'NO_AUTH') {
-    throw runtimeProblem('Requests to API Gateway are not signed here: only AuthType NO_AUTH works.');
+    throw runtimeProblem(
+      'Requests to API Gateway are not signed here: only AuthType NO_AUTH works.',
+    );
   }
   const method = getOwn(parameters, 'Method') as string;
   const body = getOwn(parameters, 'RequestBody');

@@ -31,7 +31,12 @@ export function createExecutionHandler(service: Promise<ExecutionService>): Hand
     parameters: PARAMETERS,
     onWorkerLost: 'rerun',
     run: async (parameters, context) =>
-      run(await service, parameters as JsonObject, context, splitSuffix(context.task.resource).suffix),
+      run(
+        await service,
+        parameters as JsonObject,
+        context,
+        splitSuffix(context.task.resource).suffix,
+      ),
   };
 }
 
@@ -80,7 +85,9 @@ async function start(
         stateMachineArn: getOwn(parameters, 'StateMachineArn') as string,
         name: name ?? childName(context),
         // Recorded: a null input starts the child with `{}`.
-        ...(input === null ? {} : { input: typeof input === 'string' ? input : JSON.stringify(input) }),
+        ...(input === null
+          ? {}
+          : { input: typeof input === 'string' ? input : JSON.stringify(input) }),
         ...(traceHeader === undefined ? {} : { traceHeader }),
       },
       context.signal,
@@ -125,7 +132,11 @@ async function wait(
   throw new TaskFailure('States.TaskFailed', JSON.stringify(result));
 }
 
-async function stop(service: ExecutionService, arn: string, context: HandlerContext): Promise<void> {
+async function stop(
+  service: ExecutionService,
+  arn: string,
+  context: HandlerContext,
+): Promise<void> {
   const signal = AbortSignal.timeout(10_000);
   await service.call('StopExecution', { executionArn: arn }, signal).catch((error: unknown) => {
     context.log.warn('A nested execution could not be stopped.', { arn, error: String(error) });

@@ -159,7 +159,9 @@ async function authorizationHeader(
   switch (authorization.type) {
     case 'BASIC': {
       const { username, password } = authorization;
-      return { authorization: basic(resolveSecret(username, secret), resolveSecret(password, secret)) };
+      return {
+        authorization: basic(resolveSecret(username, secret), resolveSecret(password, secret)),
+      };
     }
     case 'API_KEY': {
       const { apiKeyName, apiKeyValue } = authorization;
@@ -230,7 +232,8 @@ async function requestToken(
   if (!response.ok) throw refusedToken(name, `the token endpoint answered ${response.status}`);
   const answer = (await response.json().catch(() => null)) as Record<string, unknown> | null;
   const token = answer?.access_token;
-  if (typeof token !== 'string') throw refusedToken(name, 'the token endpoint gave no access_token');
+  if (typeof token !== 'string')
+    throw refusedToken(name, 'the token endpoint gave no access_token');
   const lifetime = Number(answer?.expires_in);
   return { token, lifetimeSeconds: lifetime > 0 ? lifetime : DEFAULT_LIFETIME_SECONDS };
 }

@@ -32,7 +32,9 @@ export function buildRequest(
 ): HttpRequest {
   const method = text(parameters, 'Method').toUpperCase();
   if (!METHODS.some((known) => known === method)) {
-    throw runtimeProblem(`The Method ${JSON.stringify(method)} is not one of ${METHODS.join(', ')}.`);
+    throw runtimeProblem(
+      `The Method ${JSON.stringify(method)} is not one of ${METHODS.join(', ')}.`,
+    );
   }
   const url = readUrl(text(parameters, 'ApiEndpoint'));
   addQuery(url, getOwn(parameters, 'QueryParameters') ?? {}, connection.query);

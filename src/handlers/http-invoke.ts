@@ -101,7 +101,8 @@ export async function send(request: HttpRequest, context: HandlerContext): Promi
   return { status, statusText, headers: response.headers, text: await readText(response) };
 }
 
-const BINARY = /^(image|audio|video|font)\/|^application\/(octet-stream|pdf|zip|gzip|x-tar|wasm|msword|vnd\.(ms-|openxmlformats))/i;
+const BINARY =
+  /^(image|audio|video|font)\/|^application\/(octet-stream|pdf|zip|gzip|x-tar|wasm|msword|vnd\.(ms-|openxmlformats))/i;
 
 function isBinary(type: string | null): boolean {
   return type !== null && BINARY.test(type.trim()) && !/\+(xml|json)/i.test(type);

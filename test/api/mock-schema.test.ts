@@ -146,15 +146,12 @@ describe('a mocked result', () => {
     ],
     ['no object', 'lambda:invoke', [1], 'Result must be an object'],
   ])('with %s is refused', (_, resource, result, complaint) => {
-    for (const mode of ['STRICT', 'PRESENT'] as const) {
-      const strictOnly = mode === 'PRESENT' ? check(service(resource), result, mode) : complaint;
-      expect([check(service(resource), result, mode), strictOnly]).toEqual([complaint, complaint]);
-    }
+    expect(check(service(resource), result, 'STRICT')).toBe(complaint);
+    expect(check(service(resource), result, 'PRESENT')).toBe(complaint);
     expect(check(service(resource), result, 'NONE')).toBeNull();
   });
 
   test('needs required members in STRICT mode only, nested ones too', () => {
-    const nested = { QueryLanguage: {}, Fields: [{}] };
     const described = { ExecutionArn: 'a', StateMachineArn: 'm', Status: 'SUCCEEDED' };
     const missing = "Required field 'StartDate' is missing";
     expect(check(service('aws-sdk:sfn:describeExecution'), described)).toBe(missing);
@@ -162,7 +159,6 @@ describe('a mocked result', () => {
     const machines = { StateMachines: [{ Name: 'm' }] };
     expect(check(service('aws-sdk:sfn:listStateMachines'), machines)).toMatch(/^Required field '/);
     expect(check(service('aws-sdk:sfn:listStateMachines'), machines, 'PRESENT')).toBeNull();
-    expect(check(service('sqs:sendMessage'), nested)).toBeNull();
   });
 
   test.each<[string, string, Json]>([

@@ -177,7 +177,7 @@ describe('StringMatches', () => {
     );
     const start = performance.now();
     expect(compileWildcard(`${'*a'.repeat(5000)}*b`)('a'.repeat(50_000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(30_000);
   });
 
   function simple(pattern: string, text: string): boolean {

@@ -11,7 +11,10 @@ import type { Json, JsonObject } from '../../src/lib/json.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Store } from '../../src/store/store.js';
 
-export type Functions = Record<string, (input: Json, context: HandlerContext) => Promise<Json> | Json>;
+export type Functions = Record<
+  string,
+  (input: Json, context: HandlerContext) => Promise<Json> | Json
+>;
 
 export const SCOPE = 'arn:aws:states:us-east-1:123456789012';
 
@@ -41,7 +44,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     store,
     resources: resourcesOf(functions),
     services: { scratchRoot: '/tmp', log, secret: () => '' } as never,
-    log: { ...log, error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`) },
+    log: {
+      ...log,
+      error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
+    },
     ...rest,
   });
   const start = async (definition: JsonObject, input: Json, name = `e${names++}`) => {

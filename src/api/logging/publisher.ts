@@ -23,9 +23,12 @@ interface Followed {
   again: boolean;
 }
 
+/** By execution; null for those whose machine does not log. */
+type FollowedExecutions = Map<ExecutionArn, Promise<Followed | null>>;
+
 /** Starts publishing; returns what stops it. */
 export function publishLogs(api: ApiContext, sink: LogSink): () => void {
-  const followed = new Map<ExecutionArn, Followed | null>();
+  const followed: FollowedExecutions = new Map();
   return api.engine.subscribe(null, (arn, facts) => {
     follow(api, followed, arn, facts)
       .then((one) => (one === null ? undefined : send(api, sink, followed, arn, one)))
@@ -35,26 +38,35 @@ export function publishLogs(api: ApiContext, sink: LogSink): () => void {
   });
 }
 
-/** The execution's entry; null when its machine does not log. */
+/** The execution's entry, made with the first commit seen of it. */
 async function follow(
   api: ApiContext,
-  followed: Map<ExecutionArn, Followed | null>,
+  followed: FollowedExecutions,
   arn: ExecutionArn,
   facts: readonly Fact[],
 ): Promise<Followed | null> {
-  let entry = followed.get(arn);
-  if (entry === undefined) {
-    const started = facts.find((fact) => fact.type === 'ExecutionStarted');
-    const state = started === undefined ? await api.engine.state(arn) : null;
-    const revision = started?.revision ?? state?.revision;
-    const first = facts.find((fact) => fact.event !== null)?.event?.id ?? 1;
-    entry = revision === undefined ? null : await entryFor(api, revision, first - 1);
-    followed.set(arn, entry);
+  let pending = followed.get(arn);
+  if (pending === undefined) {
+    pending = makeEntry(api, arn, facts);
+    followed.set(arn, pending);
   }
+  const entry = await pending;
   const ended = facts.some((fact) => fact.type === 'ExecutionEnded');
   if (entry !== null && ended) entry.ended = true;
   if (entry === null && ended) followed.delete(arn);
   return entry;
+}
+
+async function makeEntry(
+  api: ApiContext,
+  arn: ExecutionArn,
+  facts: readonly Fact[],
+): Promise<Followed | null> {
+  const started = facts.find((fact) => fact.type === 'ExecutionStarted');
+  const state = started === undefined ? await api.engine.state(arn) : null;
+  const revision = started?.revision ?? state?.revision;
+  const first = facts.find((fact) => fact.event !== null)?.event?.id ?? 1;
+  return revision === undefined ? null : entryFor(api, revision, first - 1);
 }
 
 async function entryFor(api: ApiContext, id: RevisionId, lastId: number): Promise<Followed | null> {
@@ -85,7 +97,7 @@ function streamName(api: ApiContext, machine: string): string {
 async function send(
   api: ApiContext,
   sink: LogSink,
-  followed: Map<ExecutionArn, Followed | null>,
+  followed: FollowedExecutions,
   arn: ExecutionArn,
   entry: Followed,
 ): Promise<void> {

@@ -7,21 +7,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Lowest and highest, null: none. */
 export type Bounds = readonly [number | null, number | null];
 
-export type Shape =
-  | 'any'
-  | 'string'
-  | 'number'
-  | 'boolean'
+export type PlainShape = 'any' | 'string' | 'number' | 'boolean';
+export type BoundedShape =
   | { readonly string: Bounds }
   | { readonly blob: Bounds }
   | { readonly number: Bounds }
-  | { readonly enum: readonly string[] }
+  | { readonly enum: readonly string[] };
+export interface ObjectShape {
+  readonly object: { readonly [member: string]: number };
+  readonly required?: readonly string[];
+}
+export type Shape =
+  | PlainShape
+  | BoundedShape
+  | ObjectShape
   | { readonly array: number }
-  | { readonly map: number }
-  | {
-      readonly object: { readonly [member: string]: number };
-      readonly required?: readonly string[];
-    };
+  | { readonly map: number };
 
 export interface Model {
   /** Index of the shape of each action's result; actions without a result are absent. */

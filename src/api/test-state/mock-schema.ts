@@ -8,7 +8,14 @@
 import type { TaskResource } from '../../core/fact.js';
 import { assertNever } from '../../lib/assert.js';
 import { isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
-import { type Bounds, loadModel, type Model, type Shape } from './mock-schema-model.js';
+import {
+  type BoundedShape,
+  type Bounds,
+  loadModel,
+  type Model,
+  type ObjectShape,
+  type PlainShape,
+} from './mock-schema-model.js';
 import { operationOf } from './mock-schema-operation.js';
 
 export type FieldValidationMode = 'STRICT' | 'PRESENT' | 'NONE';
@@ -50,11 +57,7 @@ function checkValue(value: Json, index: number | undefined, check: Check): strin
   return checkBounded(value, shape, check.field);
 }
 
-function checkObject(
-  value: Json,
-  shape: Extract<Shape, { readonly object: unknown }>,
-  check: Check,
-): string | null {
+function checkObject(value: Json, shape: ObjectShape, check: Check): string | null {
   if (!isObject(value)) return `Field '${check.field}' must be an object`;
   const missing = check.mode === 'STRICT' ? missingMember(value, shape.required ?? []) : undefined;
   if (missing !== undefined) return `Required field '${missing}' is missing`;
@@ -69,7 +72,7 @@ function missingMember(value: JsonObject, required: readonly string[]): string |
   return required.find((member) => !Object.hasOwn(value, member));
 }
 
-function checkType(value: Json, type: Extract<Shape, string>, field: string): string | null {
+function checkType(value: Json, type: PlainShape, field: string): string | null {
   switch (type) {
     case 'any':
       return null;
@@ -83,14 +86,7 @@ function checkType(value: Json, type: Extract<Shape, string>, field: string): st
   }
 }
 
-function checkBounded(
-  value: Json,
-  shape: Exclude<
-    Shape,
-    string | { readonly object: unknown } | { readonly array: number } | { readonly map: number }
-  >,
-  field: string,
-): string | null {
+function checkBounded(value: Json, shape: BoundedShape, field: string): string | null {
   if ('number' in shape) {
     if (typeof value !== 'number') return `Field '${field}' must be a number`;
     return complaintOf(field, outside(value, value, shape.number), [

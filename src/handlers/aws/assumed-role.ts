@@ -38,7 +38,10 @@ export function createAssumedRoles(sdk: Sdk, now: () => number = Date.now): Keys
 
 async function assume(sdk: Sdk, role: string, context: HandlerContext): Promise<Kept> {
   const { executionName } = context.task;
-  const session = executionName.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64).padEnd(2, '-');
+  const session = executionName
+    .replaceAll(/[^\w+=,.@-]/g, '-')
+    .slice(0, 64)
+    .padEnd(2, '-');
   try {
     const { output } = await call(
       sdk,
@@ -66,7 +69,10 @@ async function assume(sdk: Sdk, role: string, context: HandlerContext): Promise<
   } catch (error) {
     if (error instanceof ServiceRefusal) throw notAuthorized(context, role);
     if (!(error instanceof Unreachable)) throw error;
-    throw new TaskFailure('States.TaskFailed', `Cannot reach STS to assume ${role}: ${error.message}`);
+    throw new TaskFailure(
+      'States.TaskFailed',
+      `Cannot reach STS to assume ${role}: ${error.message}`,
+    );
   }
 }
 

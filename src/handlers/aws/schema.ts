@@ -113,7 +113,12 @@ export class ParameterProblem extends Error {}
 export function toSdk(parameters: Json, schema: SchemaRef, idempotencyKey: string): unknown {
   const kind = kindOf(schema);
   const input = inputValue(parameters, schema, '');
-  if (typeof kind === 'object' && 'members' in kind && typeof input === 'object' && input !== null) {
+  if (
+    typeof kind === 'object' &&
+    'members' in kind &&
+    typeof input === 'object' &&
+    input !== null
+  ) {
     for (const [name, member] of kind.members) {
       if (!isIdempotencyToken(member) || Object.hasOwn(input, name)) continue;
       const made = createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 32);
@@ -184,7 +189,9 @@ function inputContainer(value: Json, kind: Exclude<Kind, string>, name: string):
   for (const key of Object.keys(value)) {
     const member = findMember(kind.members, key);
     if (member === null) {
-      throw new ParameterProblem(`The field ${JSON.stringify(key)} is not supported by Step Functions`);
+      throw new ParameterProblem(
+        `The field ${JSON.stringify(key)} is not supported by Step Functions`,
+      );
     }
     made[member] = inputValue(getOwn(value, key) as Json, kind.members.get(member), member);
   }

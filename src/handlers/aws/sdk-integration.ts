@@ -20,7 +20,10 @@ export interface SdkIntegrationOptions {
   readonly sdk: Sdk;
   readonly keysOf: KeysOf;
   /** Actions served here when nothing says how to reach the service, e.g. those of Step Functions. */
-  readonly local?: ReadonlyMap<string, (action: string, parameters: Json, context: HandlerContext) => Promise<Json>>;
+  readonly local?: ReadonlyMap<
+    string,
+    (action: string, parameters: Json, context: HandlerContext) => Promise<Json>
+  >;
 }
 
 export function createSdkHandler(options: SdkIntegrationOptions): Handler {

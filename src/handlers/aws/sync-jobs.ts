@@ -33,7 +33,8 @@ interface Job {
 
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 const object = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
-const first = (value: Json | undefined): JsonObject => object(isArray(value) ? value[0] : undefined);
+const first = (value: Json | undefined): JsonObject =>
+  object(isArray(value) ? value[0] : undefined);
 
 function byState(
   result: Json,
@@ -93,7 +94,12 @@ const JOBS: readonly Job[] = [
     }),
     outcome: ({ JobRun }) => {
       const state = text(object(JobRun).JobRunState);
-      return byState(object(JobRun), state, 'SUCCEEDED', /^(FAILED|ERROR|TIMEOUT|STOPPED|EXPIRED)$/);
+      return byState(
+        object(JobRun),
+        state,
+        'SUCCEEDED',
+        /^(FAILED|ERROR|TIMEOUT|STOPPED|EXPIRED)$/,
+      );
     },
   },
   {
@@ -125,7 +131,12 @@ const JOBS: readonly Job[] = [
     }),
     outcome: ({ QueryExecution }) => {
       const state = text(object(object(QueryExecution).Status).State);
-      return byState({ QueryExecution: object(QueryExecution) }, state, 'SUCCEEDED', /^(FAILED|CANCELLED)$/);
+      return byState(
+        { QueryExecution: object(QueryExecution) },
+        state,
+        'SUCCEEDED',
+        /^(FAILED|CANCELLED)$/,
+      );
     },
   },
 ];
@@ -151,7 +162,8 @@ async function run(
   context: HandlerContext,
 ): Promise<Json> {
   const waits = splitSuffix(context.task.resource).suffix.startsWith('.sync');
-  if (context.submission !== null) return wait(options, job, parameters, context.submission, context);
+  if (context.submission !== null)
+    return wait(options, job, parameters, context.submission, context);
   const { service, action } = job;
   const answer = await callOptimised(options, service, action, parameters, context);
   if (job.refused?.(answer.output)) {

@@ -18,31 +18,18 @@ const DISTILBERT: Renaming = [
   ['output.LayerNorm', 'output_layer_norm'],
 ];
 
-const RENAMINGS = {
+/** Applied in order; none of the new names holds an old one. */
+const RENAMINGS: Readonly<Record<Family, Renaming>> = {
   bert: [],
   roberta: [],
   distilbert: DISTILBERT,
-} as const satisfies Record<Family, Renaming>;
+};
 
 /** The name of a canonical parameter in a file of the family, without prefix. */
 export function familyName(config: EncoderConfig, canonical: string): string {
-  for (const [from, to] of RENAMINGS[config.family]) {
-    if (from.endsWith('.')) continue;
-    const index = canonical.indexOf(`.${from}.`);
-    if (index >= 0)
-      return (
-        layerPrefix(config, canonical.slice(0, index + 1)) +
-        to +
-        canonical.slice(index + 1 + from.length)
-      );
-  }
-  return layerPrefix(config, canonical);
-}
-
-function layerPrefix(config: EncoderConfig, name: string): string {
-  return config.family === 'distilbert'
-    ? name.replace(/^encoder\.layer\./, 'transformer.layer.')
-    : name;
+  const rename = (name: string, [from, to]: readonly [string, string]): string =>
+    name.replace(from, to);
+  return RENAMINGS[config.family].reduce(rename, canonical);
 }
 
 /** Every name under which a file may hold the parameter, most likely first. */

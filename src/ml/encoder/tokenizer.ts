@@ -14,6 +14,15 @@ export interface TextEncoderOptions {
 /** Token ids of a text, special tokens included, without padding. */
 export type Tokenize = (text: string) => readonly number[];
 
+/** Id of the token that stands for a hidden one, or null. */
+export function maskTokenId(folder: string): number | null {
+  const file = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as {
+    readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
+  };
+  const names = ['[MASK]', '<mask>'];
+  return file.added_tokens?.find(({ content }) => names.includes(content))?.id ?? null;
+}
+
 /** Throws RangeError naming the missing file. */
 export function loadTokenizer(folder: string, options: TextEncoderOptions): Tokenize {
   const read = (file: string): object => {

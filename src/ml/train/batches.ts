@@ -100,6 +100,28 @@ export function tokenFeeds(
   };
 }
 
+/**
+ * The feeds with a share `rate` of the tokens between the first and the last replaced by `maskId`:
+ * what a text says must then be read from what is left of it.
+ */
+export function hideTokens(
+  feeds: Feeds,
+  lengths: readonly number[],
+  rate: number,
+  maskId: number,
+  random: SeededRandom,
+): Feeds {
+  const ids = feeds.input_ids!;
+  const data = (ids.data as BigInt64Array).slice();
+  const width = ids.shape[1]!;
+  lengths.forEach((length, row) => {
+    for (let column = 1; column < length - 1; column++) {
+      if (random.chance(rate)) data[row * width + column] = BigInt(maskId);
+    }
+  });
+  return { ...feeds, input_ids: { ...ids, data } };
+}
+
 /** labels int64 and weights float32, both [batchSize]; filling rows weigh 0. */
 export function labelFeeds(
   rows: readonly { readonly label: number }[],

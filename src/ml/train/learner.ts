@@ -25,6 +25,7 @@ import { type FloatTensors, floatTensor } from '../onnx/tensor.js';
 import {
   type Batch,
   buckets,
+  hideTokens,
   labelFeeds,
   planEvaluation,
   type TokenRow,
@@ -47,6 +48,8 @@ export interface LearnerInputs {
   readonly settings: Settings;
   readonly stepSettings: StepSettings;
   readonly maxLength: number;
+  /** Token shown instead of hidden ones; null when the tokenizer has none. */
+  readonly maskTokenId: number | null;
   readonly train: readonly TokenRow[];
   readonly validation: readonly TokenRow[];
   readonly classWeights: readonly number[];
@@ -82,7 +85,7 @@ export function fullLearner(inputs: LearnerInputs): Learner {
       const { session, graph } = await steps.get(batch.sequence);
       return state.step(session, {
         ...frozenFeeds,
-        ...tokenFeeds(train, batch, settings.batchSize, config.padTokenId),
+        ...shownTokens(inputs, batch, stepNumber),
         ...labelFeeds(train, batch, settings.batchSize, inputs.classWeights),
         ...masksFor(graph, settings, stepNumber),
         ...scalars,
@@ -98,6 +101,15 @@ export function fullLearner(inputs: LearnerInputs): Learner {
         'logits',
       ),
   };
+}
+
+function shownTokens(inputs: LearnerInputs, batch: Batch, stepNumber: number): Feeds {
+  const { train, settings, config, maskTokenId } = inputs;
+  const feeds = tokenFeeds(train, batch, settings.batchSize, config.padTokenId);
+  if (settings.tokenDropout === 0 || maskTokenId === null) return feeds;
+  const lengths = batch.rows.map((row) => train[row]!.ids.length);
+  const random = new SeededRandom(settings.seed, 'tokens', stepNumber);
+  return hideTokens(feeds, lengths, settings.tokenDropout, maskTokenId, random);
 }
 
 /** Features of all rows are computed here, once. */

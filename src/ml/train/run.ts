@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { canonicalJson, type Json } from '../../lib/json.js';
 import { sha256 } from '../../lib/digest.js';
+import { maskTokenId } from '../encoder/tokenizer.js';
 import { optimiserState, type StepSettings } from '../encoder/training-graph.js';
 import { ADAMW, SGD } from '../onnx/optimisers.js';
 import { type Feeds, TrainingState } from '../onnx/session.js';
@@ -126,6 +127,7 @@ async function prepare(
     settings,
     stepSettings,
     maxLength: base.maxLength,
+    maskTokenId: maskTokenId(base.folder),
     train: tokens(train.rows),
     validation: tokens(validation?.rows ?? []),
     classWeights: classWeights(train.rows, settings),

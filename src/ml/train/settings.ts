@@ -39,6 +39,8 @@ export interface FineTuneOptions {
   readonly optimizer?: 'adamw' | 'sgd' | undefined;
   readonly maxLength?: number | undefined;
   readonly dropout?: number | undefined;
+  /** Share of tokens shown as [MASK] while training (full strategy); default 0. */
+  readonly tokenDropout?: number | undefined;
   /** Largest global gradient norm. */
   readonly clipNorm?: number | undefined;
   readonly seed?: number | undefined;
@@ -75,6 +77,7 @@ export interface Settings {
   readonly optimizer: 'adamw' | 'sgd';
   readonly maxLength: number;
   readonly dropout: number;
+  readonly tokenDropout: number;
   readonly clipNorm: number;
   readonly seed: number;
   readonly earlyStop: EarlyStop | null;
@@ -125,6 +128,7 @@ export function settle(options: FineTuneOptions): Settings {
     optimizer: options.optimizer ?? 'adamw',
     maxLength: options.maxLength ?? 128,
     dropout: options.dropout ?? 0.1,
+    tokenDropout: options.tokenDropout ?? 0,
     clipNorm: options.clipNorm ?? 1,
     seed: options.seed ?? 42,
     earlyStop: options.earlyStop ?? null,
@@ -150,6 +154,7 @@ function check(settings: Settings): void {
     ['weightDecay', 0, 1, false],
     ['maxLength', 4, 512, true],
     ['dropout', 0, 0.9, false],
+    ['tokenDropout', 0, 0.9, false],
     ['clipNorm', 1e-6, 1e9, false],
     ['seed', 0, Number.MAX_SAFE_INTEGER, true],
     ['checkpointEverySteps', 1, 1e9, true],

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buckets, epochRandom, planEpoch, planEvaluation } from '../../../src/ml/train/batches.js';
+import {
+  buckets,
+  epochRandom,
+  hideTokens,
+  planEpoch,
+  planEvaluation,
+  tokenFeeds,
+} from '../../../src/ml/train/batches.js';
 import { classWeights } from '../../../src/ml/train/rows.js';
 import { rateFactor, rateGroups } from '../../../src/ml/train/schedule.js';
 import { scoreLogits } from '../../../src/ml/train/scores.js';
@@ -35,6 +42,19 @@ describe('batches', () => {
     expect(plan(1)).toEqual(plan(1));
     expect(planEvaluation(rows, buckets(64), 8)).toEqual(planEvaluation(rows, buckets(64), 8));
   });
+});
+
+test('hidden tokens lie between the first and the last, and the seed repeats them', () => {
+  const rows = [{ ids: [2, 9, 9, 9, 9, 3], label: 0 }];
+  const feeds = tokenFeeds(rows, { sequence: 8, rows: [0] }, 1, 0);
+  const hidden = (rate: number) =>
+    Array.from(
+      hideTokens(feeds, [6], rate, 4, epochRandom(1, 0)).input_ids!.data as BigInt64Array,
+      Number,
+    );
+  expect(hidden(1)).toEqual([2, 4, 4, 4, 4, 3, 0, 0]);
+  expect(hidden(0)).toEqual([2, 9, 9, 9, 9, 3, 0, 0]);
+  expect(hidden(0.5)).toEqual(hidden(0.5));
 });
 
 describe('learning rates', () => {

@@ -7,7 +7,7 @@ import {
   RECOMMENDED,
   splitFeedback,
   writeJsonLines,
-} from '../../../scripts/pretrain/feedback.js';
+} from '../../../scripts/pretrain-evaluate/feedback.js';
 import { loadClassifier } from '../../../src/ml/encoder/classifier.js';
 import { type FineTuneOptions, fineTune } from '../../../src/ml/fine-tune.js';
 

@@ -1,7 +1,7 @@
 /**
  * Fine-tunes a base on the hand-written rows and prints aggregate scores, never a text.
  * Hyper-parameters are chosen with `--on validation`; `--on test` is for the report.
- * Run: node --import tsx scripts/pretrain/evaluate.ts --on test [--model folder] [--set key=value]…
+ * Run: node --import tsx scripts/pretrain-evaluate/evaluate.ts --on test [--model folder] [--set key=value]…
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,12 +1,12 @@
 /**
  * How much of the hand-written rows the generator happens to write as well: exact texts and runs of
  * six words in common with 300,000 generated texts. Prints counts only. A check of honesty, after
- * the fact: `node --import tsx scripts/pretrain/overlap.ts`.
+ * the fact: `node --import tsx scripts/pretrain-evaluate/overlap.ts`.
  */
 import { SeededRandom } from '../../src/ml/onnx/seeded-random.js';
 import { splitFeedback } from './feedback.js';
-import { TextGenerator } from './generator.js';
-import { readLexicon } from './grammar.js';
+import { TextGenerator } from '../pretrain/generator.js';
+import { readLexicon } from '../pretrain/grammar.js';
 
 const TEXTS = 300_000;
 const RUN = 6;

@@ -1,0 +1,155 @@
+/**
+ * Names of keys and of index entries in the Redis store. Everything of one execution lives under one
+ * hash tag, `{p00}` … `{p15}`, so its commit touches one slot of a Cluster. Sorted sets hold texts of
+ * score 0 whose bytes are their order: HEAD + position + `|` + the rest; a position is digits.
+ */
+import { assert } from '../lib/assert.js';
+import type { EpochMs, ExecutionArn } from '../lib/brand.js';
+import { sha256 } from '../lib/digest.js';
+import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
+
+/** Version of the layout below, written into every store. */
+export const SCHEMA = 1;
+/** Written into every store: another number would look for executions in other places. */
+export const SHARDS = 16;
+
+/** In the order in which scripts take them. */
+export type ExecutionKeys = readonly [
+  execution: string,
+  journal: string,
+  index: string,
+  timers: string,
+  outbox: string,
+];
+
+export interface KeySpace {
+  readonly meta: string;
+  readonly probe: string;
+  /** One per shard. */
+  readonly indexes: readonly string[];
+  readonly timers: readonly string[];
+  readonly outboxes: readonly string[];
+  execution(arn: ExecutionArn): ExecutionKeys;
+  /** Bodies and ids of the documents of one kind. */
+  documents(kind: string): readonly [bodies: string, ids: string];
+}
+
+export function keySpace(prefix: string): KeySpace {
+  const shards = Array.from(
+    { length: SHARDS },
+    (_, shard) => `${prefix}:{p${String(shard).padStart(2, '0')}}`,
+  );
+  return {
+    meta: `${prefix}:{meta}`,
+    probe: `${prefix}:{p00}:probe`,
+    indexes: shards.map((shard) => `${shard}:index`),
+    timers: shards.map((shard) => `${shard}:timers`),
+    outboxes: shards.map((shard) => `${shard}:outbox`),
+    execution: (arn) => {
+      assert(!arn.includes('\n'), 'An ARN is one line.');
+      const shard = shards[shardOf(arn)] as string;
+      return [
+        `${shard}:e:${arn}`,
+        `${shard}:j:${arn}`,
+        `${shard}:index`,
+        `${shard}:timers`,
+        `${shard}:outbox`,
+      ];
+    },
+    documents: (kind) => {
+      assert(!/[{}]/.test(kind), 'A kind of documents contains no braces.');
+      return [`${prefix}:{d:${kind}}:bodies`, `${prefix}:{d:${kind}}:ids`];
+    },
+  };
+}
+
+/** FNV-1a over UTF-16 code units. Part of the layout: a change would lose every execution. */
+function shardOf(arn: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < arn.length; at += 1) {
+    hash = Math.imul(hash ^ arn.charCodeAt(at), 0x01000193);
+  }
+  return (hash >>> 0) % SHARDS;
+}
+
+const POSITION_DIGITS = 16;
+
+/** A time as a position. */
+export function timePosition(ms: number): string {
+  assert(Number.isSafeInteger(ms) && ms >= 0, 'Times are whole milliseconds since 1970.');
+  return String(ms).padStart(POSITION_DIGITS, '0');
+}
+
+const STATUS_LETTERS = {
+  RUNNING: 'R',
+  SUCCEEDED: 'S',
+  FAILED: 'F',
+  TIMED_OUT: 'T',
+  ABORTED: 'A',
+} as const satisfies Record<ExecutionStatus, string>;
+
+/** Head of an index: by machine, version, alias or map run (nobody: all), then by status. */
+function indexHead(by: string, of: string | null, status: ExecutionStatus): string {
+  const owner = of === null ? '' : `${sha256(of).slice(0, 16)}|`;
+  return `${by}|${owner}${STATUS_LETTERS[status]}|`;
+}
+
+/** Index entries of a row, without the number and the ARN which the script appends. */
+export function indexEntries(row: ExecutionRow): string {
+  const { status } = row;
+  const heads = [indexHead('s', null, status), indexHead('m', row.stateMachineArn, status)];
+  if (row.stateMachineVersionArn !== null) {
+    heads.push(indexHead('v', row.stateMachineVersionArn, status));
+  }
+  if (row.stateMachineAliasArn !== null) {
+    heads.push(indexHead('l', row.stateMachineAliasArn, status));
+  }
+  if (row.mapRunArn !== null) heads.push(indexHead('r', row.mapRunArn, status));
+  const startedAt = timePosition(row.startedAt);
+  return heads.map((head) => `${head}${startedAt}|`).join('\n');
+}
+
+/** The heads to walk for a filter; what they do not say is compared with the row. */
+export function filterHeads(filter: ExecutionFilter): readonly string[] {
+  const { mapRunArn, stateMachineAliasArn, stateMachineVersionArn, stateMachineArn } = filter;
+  const [by, of]: [string, string | null] =
+    mapRunArn !== undefined
+      ? ['r', mapRunArn]
+      : stateMachineAliasArn !== undefined
+        ? ['l', stateMachineAliasArn]
+        : stateMachineVersionArn !== undefined
+          ? ['v', stateMachineVersionArn]
+          : stateMachineArn !== undefined
+            ? ['m', stateMachineArn]
+            : ['s', null];
+  const all = Object.keys(STATUS_LETTERS) as ExecutionStatus[];
+  const statuses = filter.status === undefined ? all : [filter.status];
+  return statuses.map((status) => indexHead(by, of, status));
+}
+
+/** `startedAt|number|ARN`, as the scan returns index entries. */
+export function indexedArn(entry: string): ExecutionArn {
+  return entry.slice(2 * (POSITION_DIGITS + 1)) as ExecutionArn;
+}
+
+/** `position|ARN` and the key on the next line, as the scan returns timers and effects. */
+export function keyedEntry(entry: string): { arn: ExecutionArn; key: string; position: string } {
+  const bar = entry.indexOf('|');
+  const line = entry.indexOf('\n', bar);
+  return {
+    position: entry.slice(0, bar),
+    arn: entry.slice(bar + 1, line) as ExecutionArn,
+    key: entry.slice(line + 1),
+  };
+}
+
+export function timeOf(position: string): EpochMs {
+  return Number(position) as EpochMs;
+}
+
+/** Bytes of UTF-8 decide, as in Redis; positions are compared first because they mostly differ. */
+export function comparePositions(a: string, b: string): number {
+  const [left, right] = [a.slice(0, POSITION_DIGITS), b.slice(0, POSITION_DIGITS)];
+  if (left !== right) return left < right ? -1 : 1;
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,385 @@
+/**
+ * The connection of the Redis store. Calls pass only while the server has been checked; each has a
+ * deadline. A call whose reply is lost is sent again, marked as such (every script tolerates that),
+ * until the server says what became of it; past the deadline it is StoreUnavailable, with
+ * `outcomeUnknown` when the server may have applied it. The client itself never sends twice.
+ */
+import { randomUUID } from 'node:crypto';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { dangers, inspectServer, lossWindow, obstacles } from './redis-health.js';
+import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
+import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
+import type { RedisAddress } from './redis-url.js';
+import { StoreUnavailable } from './unavailable.js';
+
+export interface LinkTimes {
+  /** A reply that takes longer counts as lost. */
+  readonly commandMs: number;
+  /** How long a call may take in all, with waiting for the server and sending again. */
+  readonly callMs: number;
+  /** How often the settings of the server are looked at again. */
+  readonly recheckMs: number;
+}
+
+export const LINK_TIMES: LinkTimes = { commandMs: 5_000, callMs: 15_000, recheckMs: 30_000 };
+
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 500;
+const LONGEST_RECONNECT_PAUSE_MS = 1_000;
+const CLOSE_WITHIN_MS = 2_000;
+
+export interface LinkOptions {
+  readonly readOnly: boolean;
+  readonly times: LinkTimes;
+}
+
+export class RedisLink {
+  #state: 'connecting' | 'open' | 'closed' = 'connecting';
+  /** Why the server is not used although it answers. */
+  #refusal: StoreUnavailable | null = null;
+  #lossWindow = '';
+  #storeId: string | null = null;
+  #lastError: Error | null = null;
+  /** Connections so far: a check that began on an earlier one says nothing. */
+  #round = 0;
+  readonly #waiting = new Set<() => void>();
+  readonly #recheck: NodeJS.Timeout;
+
+  static async open(
+    address: RedisAddress,
+    keys: KeySpace,
+    options: LinkOptions,
+  ): Promise<RedisLink> {
+    const client = address.cluster
+      ? clusterClient(address, options.times)
+      : new Redis({
+          ...nodeOptions(address, options.times),
+          ...address.nodes[0],
+          db: address.database,
+          retryStrategy: reconnectPause,
+        });
+    const link = new RedisLink(client, address, keys, options);
+    try {
+      await link.#start();
+      return link;
+    } catch (error) {
+      await link.close();
+      throw error instanceof StoreUnavailable ? error : link.#unreachable(error);
+    }
+  }
+
+  private constructor(
+    private readonly client: Redis | Cluster,
+    private readonly address: RedisAddress,
+    private readonly keys: KeySpace,
+    private readonly options: LinkOptions,
+  ) {
+    client.on('error', (error: Error) => {
+      this.#lastError = error;
+    });
+    client.on('node error', (error: Error) => {
+      this.#lastError = error;
+    });
+    client.on('ready', () => void this.#admit());
+    client.on('close', () => {
+      this.#round += 1;
+      if (this.#state === 'open') this.#state = 'connecting';
+    });
+    this.#recheck = setInterval(() => void this.#admit(), options.times.recheckMs);
+    this.#recheck.unref();
+  }
+
+  get description(): string {
+    const access = this.options.readOnly ? ' (read-only)' : '';
+    return `${this.address.shown}${access} (${this.#lossWindow})`;
+  }
+
+  /** Scripts may name keys of several shards only where all shards are one server. */
+  get cluster(): boolean {
+    return this.address.cluster;
+  }
+
+  /** Runs a script that may be sent twice. */
+  eval(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    return this.#call((resent) => this.#send(script, keys, [resent ? '1' : '0', ...args]), true);
+  }
+
+  /** Runs a script whose answer would be wrong the second time: a lost reply is an error. */
+  evalOnce(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    return this.#call(() => this.#send(script, keys, ['0', ...args]), false);
+  }
+
+  field(key: string, field: string): Promise<string | null> {
+    return this.#call(() => this.client.hget(key, field), true);
+  }
+
+  elements(key: string, start: number, stop: number): Promise<string[]> {
+    return this.#call(() => this.client.lrange(key, start, stop), true);
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearInterval(this.#recheck);
+    this.#wake();
+    if (this.client.status === 'ready') {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, CLOSE_WITHIN_MS);
+      });
+      await Promise.race([this.client.quit().catch(() => undefined), late]);
+      clearTimeout(timer);
+    }
+    this.client.disconnect();
+  }
+
+  async #call<T>(send: (resent: boolean) => Promise<T>, repeatable: boolean): Promise<T> {
+    const deadline = Date.now() + this.options.times.callMs;
+    let unknown = false;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      if (this.#state !== 'open' || this.#refusal !== null) {
+        await this.#admitted(deadline, unknown);
+      }
+      try {
+        return await send(unknown);
+      } catch (error) {
+        const fate = fateOf(error);
+        unknown ||= fate === 'unknown';
+        if (fate === 'refused') throw this.#explained(error, unknown);
+        if (unknown && !repeatable) throw this.#unreachable(error, true);
+        if (Date.now() + pauseMs >= deadline) throw this.#unreachable(error, unknown);
+      }
+      await this.#pause(pauseMs);
+    }
+  }
+
+  async #send(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await this.client.evalsha(script.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.client.eval(script.text, keys.length, ...keys, ...args);
+    }
+  }
+
+  /** Resolves when calls may pass. */
+  async #admitted(deadline: number, unknown: boolean): Promise<void> {
+    while (this.#state !== 'open' || this.#refusal !== null) {
+      if (this.#state === 'closed') {
+        throw new StoreUnavailable(`The store ${this.address.shown} is closed.`, {
+          outcomeUnknown: unknown,
+        });
+      }
+      if (this.#refusal !== null && this.#state === 'open') {
+        const { message } = this.#refusal;
+        throw new StoreUnavailable(message, { outcomeUnknown: unknown });
+      }
+      const left = deadline - Date.now();
+      if (left <= 0) throw this.#unreachable(this.#lastError, unknown);
+      await this.#pause(left);
+    }
+  }
+
+  /** Sleeps, or less when the state of the link changes. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#waiting.add(end);
+    });
+  }
+
+  #wake(): void {
+    for (const end of [...this.#waiting]) end();
+  }
+
+  /** The first connection: what is wrong with it is told at once. */
+  async #start(): Promise<void> {
+    const deadline = Date.now() + this.options.times.callMs;
+    await Promise.race([this.client.connect(), this.#pause(this.options.times.callMs)]);
+    await this.#admitted(deadline, false);
+  }
+
+  /** After every connect: nothing passes before the server has been looked at. */
+  async #admit(): Promise<void> {
+    if (this.#state === 'closed' || this.client.status !== 'ready') return;
+    const round = this.#round;
+    let refusal: StoreUnavailable | null = null;
+    try {
+      await this.#check();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) {
+        this.#lastError = error instanceof Error ? error : new Error(String(error));
+        // An open link stays open; one that is not is tried again soon.
+        if (this.#state === 'connecting' && round === this.#round) {
+          setTimeout(() => void this.#admit(), LONGEST_PAUSE_MS).unref();
+        }
+        return;
+      }
+      refusal = error;
+    }
+    if (round !== this.#round || (this.#state as string) === 'closed') return;
+    this.#refusal = refusal;
+    this.#state = 'open';
+    this.#wake();
+  }
+
+  async #check(): Promise<void> {
+    const { client, address, options } = this;
+    const servers = client instanceof Cluster ? client.nodes('master') : [client];
+    const reports = await Promise.all(servers.map(inspectServer));
+    this.#lossWindow = lossWindow(reports);
+    if (!options.readOnly) {
+      const found = reports.flatMap((report) => [
+        ...obstacles(report),
+        ...(address.unsafe ? [] : dangers(report)),
+      ]);
+      if (found.length > 0) {
+        const escape = reports.flatMap(obstacles).length > 0 ? '' : ' Accept it with ?unsafe=1.';
+        throw new StoreUnavailable(
+          `The Redis server ${address.shown} is not used: ${[...new Set(found)].join('; ')}.${escape}`,
+        );
+      }
+    }
+    await Promise.all(
+      servers.flatMap((server) => SCRIPTS.map(({ text }) => server.script('LOAD', text))),
+    );
+    await this.#identify();
+  }
+
+  /** The server must hold the store that was opened, laid out as this program knows it. */
+  async #identify(): Promise<void> {
+    const { readOnly } = this.options;
+    const { meta, probe } = this.keys;
+    let signed: (string | null)[];
+    if (readOnly) signed = await this.client.hmget(meta, 'schema', 'shards', 'id');
+    else {
+      await this.#permitted(() => this.#send(PROBE, [probe], ['0']));
+      // A store that was known and is gone must not be begun anew under a running engine.
+      signed =
+        this.#storeId === null
+          ? ((await this.#send(SIGN, [meta], ['0', SCHEMA, SHARDS, randomUUID()])) as string[])
+          : await this.client.hmget(meta, 'schema', 'shards', 'id');
+    }
+    const [schema, shards, id = null] = signed;
+    if (id === null || (this.#storeId !== null && this.#storeId !== id)) {
+      throw new StoreUnavailable(
+        this.#storeId === null
+          ? `There is no store at ${this.address.shown}.`
+          : `The server ${this.address.shown} came back without the store that was open: its data are lost.`,
+      );
+    }
+    if (schema !== String(SCHEMA) || shards !== String(SHARDS)) {
+      throw new StoreUnavailable(
+        `The store ${this.address.shown} has schema ${schema} with ${shards} shards; ` +
+          `this program knows ${SCHEMA} with ${SHARDS}.`,
+      );
+    }
+    this.#storeId = id;
+  }
+
+  async #permitted(probe: () => Promise<unknown>): Promise<void> {
+    try {
+      await probe();
+    } catch (error) {
+      if (fateOf(error) === 'refused') throw this.#explained(error, false);
+      throw error;
+    }
+  }
+
+  /** The server has answered with an error: this sending has changed nothing. */
+  #explained(error: unknown, unknown: boolean): StoreUnavailable {
+    const { message } = error as Error;
+    const reason = EXPLANATIONS.find(([code]) => message.startsWith(code))?.[1];
+    return new StoreUnavailable(
+      `The Redis server ${this.address.shown} refuses: ${reason ?? message}`,
+      { cause: error, outcomeUnknown: unknown },
+    );
+  }
+
+  #unreachable(error: unknown, unknown = false): StoreUnavailable {
+    const shown = this.#lastError ?? error;
+    const reason = shown instanceof Error && shown.message !== '' ? `: ${shown.message}` : '';
+    const fate = unknown ? ' Whether the last write was applied is not known.' : '';
+    return new StoreUnavailable(
+      `The Redis server ${this.address.shown} cannot be reached${reason}.${fate}`,
+      { cause: error, outcomeUnknown: unknown },
+    );
+  }
+}
+
+/** Errors of a server in trouble, which passes: nothing was applied. */
+const LATER = /^(LOADING|BUSY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|READONLY|NOREPLICAS|MOVED|ASK)\b/;
+const UNSENT = /enableOfflineQueue options is false|Too many Cluster redirections/;
+
+const EXPLANATIONS: readonly (readonly [code: string, sentence: string])[] = [
+  ['OOM', 'its memory is full (maxmemory). Nothing was written; free memory or raise the limit.'],
+  ['MISCONF', 'it cannot write to its disk. Nothing was written; see the log of the server.'],
+  ['NOAUTH', 'it wants a password: redis://user:password@host.'],
+  ['WRONGPASS', 'the user or the password is wrong.'],
+  ['WRONGTYPE', 'a key under this prefix belongs to something else. Choose another ?prefix=.'],
+];
+
+/**
+ * `refused`: the server said no. `later`, `unsent`: nothing was applied, try again.
+ * `unknown`: the command may have been applied.
+ */
+function fateOf(error: unknown): 'refused' | 'later' | 'unsent' | 'unknown' {
+  if (!(error instanceof Error)) return 'unknown';
+  if (error.name === 'ReplyError') return LATER.test(error.message) ? 'later' : 'refused';
+  return UNSENT.test(error.message) ? 'unsent' : 'unknown';
+}
+
+function reconnectPause(times: number): number {
+  return Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS);
+}
+
+/** Nothing queued, nothing sent again behind our back, no autopipelining (measured slower). */
+function nodeOptions(address: RedisAddress, times: LinkTimes): RedisOptions {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableAutoPipelining: false,
+    connectTimeout: times.commandMs,
+    commandTimeout: times.commandMs,
+    socketTimeout: times.commandMs,
+    connectionName: 'stepwell',
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    ...(address.username === null ? {} : { username: address.username }),
+    ...(address.password === null ? {} : { password: address.password }),
+    ...(address.tls ? { tls: {} } : {}),
+  };
+}
+
+function clusterClient(address: RedisAddress, times: LinkTimes): Cluster {
+  const { lazyConnect, enableOfflineQueue, ...redisOptions } = nodeOptions(address, times);
+  return new Cluster([...address.nodes], {
+    redisOptions,
+    lazyConnect: lazyConnect ?? true,
+    enableOfflineQueue: enableOfflineQueue ?? false,
+    clusterRetryStrategy: reconnectPause,
+    // 0: a command on a lost connection is an error here, not a second sending in the client.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    slotsRefreshInterval: 1_000,
+    slotsRefreshTimeout: 1_000,
+  });
+}

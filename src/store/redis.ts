@@ -1,0 +1,240 @@
+/**
+ * The store that several processes share: Redis 6.2 or newer, one server or a Cluster. Journal, row,
+ * timers and outbox of an execution live in one slot and change in one script, whose compare-and-set
+ * on seq and digest decides between workers. A commit is durable as the server is configured to be
+ * (`description` says how), and a commit whose reply was lost is recognised by its digest.
+ */
+import { assert } from '../lib/assert.js';
+import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
+import type { Json } from '../lib/json.js';
+import { RedisDocuments } from './redis-documents.js';
+import {
+  filterHeads,
+  indexEntries,
+  indexedArn,
+  type KeySpace,
+  keyedEntry,
+  keySpace,
+  timeOf,
+  timePosition,
+} from './redis-keys.js';
+import { LINK_TIMES, type LinkTimes, RedisLink } from './redis-link.js';
+import { walk } from './redis-scan.js';
+import { COMMIT, DROP_EFFECT, REMOVE, TOUCH_TIMER } from './redis-scripts.js';
+import { parseRedisUrl } from './redis-url.js';
+import type {
+  Commit,
+  DocumentStore,
+  DueTimer,
+  ExecutionFilter,
+  ExecutionRow,
+  JournalCommit,
+  OutboxEntry,
+  Page,
+  Store,
+} from './store.js';
+import { StoreUnavailable } from './unavailable.js';
+
+/** Commits read at once: a journal of 25,000 facts does not hold the server for long. */
+const JOURNAL_BATCH = 2_000;
+/** Rows read at once while a filter looks for matches. */
+const SMALLEST_BATCH = 32;
+const LARGEST_BATCH = 1_000;
+/** Digits of an effect's order in front of its text. */
+const ORDER_DIGITS = 20;
+
+export interface RedisStoreOptions {
+  /** Look without writing; every write is refused, whatever the server's settings. */
+  readonly readOnly?: boolean;
+  readonly times?: Partial<LinkTimes>;
+}
+
+export class RedisStore implements Store {
+  readonly documents: DocumentStore;
+  readonly #link: RedisLink;
+  readonly #keys: KeySpace;
+  readonly #readOnly: boolean;
+
+  /** Connects and checks the server; throws StoreUnavailable that says what to do about it. */
+  static async open(url: string, options: RedisStoreOptions = {}): Promise<RedisStore> {
+    const address = parseRedisUrl(url);
+    const keys = keySpace(address.prefix);
+    const readOnly = options.readOnly ?? false;
+    const times = { ...LINK_TIMES, ...options.times };
+    return new RedisStore(await RedisLink.open(address, keys, { readOnly, times }), keys, readOnly);
+  }
+
+  private constructor(link: RedisLink, keys: KeySpace, readOnly: boolean) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#readOnly = readOnly;
+    this.documents = new RedisDocuments(link, keys, () => this.#refuseWhenReadOnly());
+  }
+
+  get description(): string {
+    return this.#link.description;
+  }
+
+  async commit(commit: Commit): Promise<'committed' | 'conflict'> {
+    this.#refuseWhenReadOnly();
+    assert(commit.row.arn === commit.arn, 'A commit carries the row of its own execution.');
+    const { arn, after, previousDigest, facts, count, digest, row, timers, outbox } = commit;
+    const args: (string | number)[] = [
+      arn,
+      after,
+      previousDigest,
+      after + count,
+      digest,
+      `${after} ${count} ${digest}\n${facts}`,
+      JSON.stringify(row),
+      indexEntries(row),
+      timers.length,
+      outbox.length,
+    ];
+    for (const { key, dueAt } of timers) args.push(key, dueAt === null ? '' : timePosition(dueAt));
+    for (const { key, effect } of outbox) {
+      args.push(key, effect === null ? '' : JSON.stringify(effect));
+    }
+    const answer = await this.#link.eval(COMMIT, this.#keys.execution(arn), args);
+    return answer === 1 ? 'committed' : 'conflict';
+  }
+
+  async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
+    const [, journal] = this.#keys.execution(arn);
+    const commits: JournalCommit[] = [];
+    for (;;) {
+      const start = commits.length;
+      const records = await this.#link.elements(journal, start, start + JOURNAL_BATCH - 1);
+      for (const record of records) commits.push(toCommit(record));
+      if (records.length < JOURNAL_BATCH) return commits;
+    }
+  }
+
+  async row(arn: ExecutionArn): Promise<ExecutionRow | null> {
+    const [execution] = this.#keys.execution(arn);
+    const text = await this.#link.field(execution, 'row');
+    return text === null ? null : (JSON.parse(text) as ExecutionRow);
+  }
+
+  async list(
+    filter: ExecutionFilter,
+    limit: number,
+    token: string | null,
+  ): Promise<Page<ExecutionRow>> {
+    return this.#rows({ filter, reverse: true, limit, token });
+  }
+
+  async dueTimers(now: EpochMs, limit: number): Promise<readonly DueTimer[]> {
+    const to = timePosition(Math.max(0, Math.min(now + 1, Number.MAX_SAFE_INTEGER)));
+    const range = { keys: this.#keys.timers, heads: [''], from: null, to };
+    return (await walk(this.#link, range, limit)).map(toTimer);
+  }
+
+  async nextTimer(): Promise<DueTimer | null> {
+    const range = { keys: this.#keys.timers, heads: [''], from: null };
+    const [first] = await walk(this.#link, range, 1);
+    return first === undefined ? null : toTimer(first);
+  }
+
+  async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
+    this.#refuseWhenReadOnly();
+    const [execution, , , timers] = this.#keys.execution(arn);
+    await this.#link.eval(TOUCH_TIMER, [execution, timers], [arn, key, timePosition(dueAt)]);
+  }
+
+  async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {
+    const range = { keys: this.#keys.outboxes, heads: [''], from: token };
+    const entries = await walk(this.#link, range, limit + 1);
+    const shown = entries.slice(0, limit);
+    const found = await Promise.all(shown.map((entry) => this.#effect(entry)));
+    const next = entries.length > limit ? (shown.at(-1) ?? null) : null;
+    return { items: found.filter((effect) => effect !== null), next };
+  }
+
+  async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
+    this.#refuseWhenReadOnly();
+    const [execution, , , , outbox] = this.#keys.execution(arn);
+    await this.#link.eval(DROP_EFFECT, [execution, outbox], [arn, key]);
+  }
+
+  async open(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
+    return this.#rows({ filter: { status: 'RUNNING' }, reverse: false, limit, token });
+  }
+
+  async remove(arn: ExecutionArn): Promise<void> {
+    this.#refuseWhenReadOnly();
+    await this.#link.eval(REMOVE, this.#keys.execution(arn), [arn]);
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  /** Walks one index and keeps the rows that match; a row is judged as it is when it is read. */
+  async #rows(query: {
+    readonly filter: ExecutionFilter;
+    readonly reverse: boolean;
+    readonly limit: number;
+    readonly token: string | null;
+  }): Promise<Page<ExecutionRow>> {
+    const { filter, reverse, limit, token } = query;
+    const keys = this.#keys.indexes;
+    const heads = filterHeads(filter);
+    const found: { readonly row: ExecutionRow; readonly entry: string }[] = [];
+    for (let from = token; ; ) {
+      const wanted = limit + 1 - found.length;
+      const batch = Math.min(Math.max(wanted, SMALLEST_BATCH), LARGEST_BATCH);
+      const entries = await walk(this.#link, { keys, heads, reverse, from }, batch);
+      const rows = await Promise.all(entries.map((entry) => this.row(indexedArn(entry))));
+      for (const [at, row] of rows.entries()) {
+        if (row !== null && matches(row, filter)) found.push({ row, entry: entries[at] as string });
+      }
+      from = entries.at(-1) ?? null;
+      if (found.length > limit || entries.length < batch) break;
+    }
+    const shown = found.slice(0, limit);
+    const next = found.length > limit ? (shown.at(-1)?.entry ?? null) : null;
+    return { items: shown.map(({ row }) => row), next };
+  }
+
+  /** Null when it was done in the meantime. */
+  async #effect(entry: string): Promise<OutboxEntry | null> {
+    const { arn, key } = keyedEntry(entry);
+    const [execution] = this.#keys.execution(arn);
+    const text = await this.#link.field(execution, `o:${key}`);
+    return text === null
+      ? null
+      : { arn, key, effect: JSON.parse(text.slice(ORDER_DIGITS)) as Json };
+  }
+
+  #refuseWhenReadOnly(): void {
+    if (this.#readOnly) {
+      throw new StoreUnavailable(`The store ${this.#link.description} was opened read-only.`);
+    }
+  }
+}
+
+/** `after count digest`, and the facts on the next line. */
+function toCommit(record: string): JournalCommit {
+  const line = record.indexOf('\n');
+  const [after, count, digest] = record.slice(0, line).split(' ');
+  return {
+    after: Number(after) as Seq,
+    facts: record.slice(line + 1),
+    count: Number(count),
+    digest: digest as Digest,
+  };
+}
+
+function toTimer(entry: string): DueTimer {
+  const { arn, key, position } = keyedEntry(entry);
+  return { arn, key, dueAt: timeOf(position) };
+}
+
+function matches(row: ExecutionRow, filter: ExecutionFilter): boolean {
+  const { redriven, ...equal } = filter;
+  if (redriven !== undefined && row.redriveCount > 0 !== redriven) return false;
+  return (Object.keys(equal) as (keyof typeof equal)[]).every(
+    (key) => equal[key] === undefined || row[key] === equal[key],
+  );
+}

@@ -1,0 +1,20 @@
+import { createWorld, mapMachine, PASS, task } from './test/runtime/map-run-world.js';
+import { createMapItems } from './src/handlers/map-items/index.js';
+import { openStore } from './src/store/open.js';
+import { writeFileSync, rmSync, mkdirSync } from 'node:fs';
+const [kind, count, fn] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
+const dir = `/tmp/mapbench-${process.pid}`; mkdirSync(dir);
+writeFileSync(`${dir}/items.csv`, 'id,name\n' + Array.from({length: count}, (_, i) => `${i},name ${i} ${'x'.repeat(60)}`).join('\n') + '\n');
+const files = { resolveReadable: async (p: string) => p, resolveWritable: async (p: string) => p };
+const store = kind === 'sqlite' ? await openStore(`sqlite:${dir}/s.db`) : undefined;
+const world = await createWorld({ ...(store ? {store} : {}), mapItems: createMapItems({ files }), functions: { 'fn:echo': (x) => x } });
+const machine = mapMachine({ ItemReader: { Resource: 'file:read', ReaderConfig: { InputType: 'CSV', CSVHeaderLocation: 'FIRST_ROW' }, Parameters: { Path: `${dir}/items.csv` } },
+  ResultWriter: { Resource: 'file:write', Parameters: { Path: `${dir}/out` } } }, fn === 'task' ? task('fn:echo') : PASS);
+let peak = 0; const t = setInterval(() => { peak = Math.max(peak, process.memoryUsage().rss); }, 20);
+globalThis.gc?.(); const before = process.memoryUsage().rss; const start = Date.now();
+const state = await world.run(machine, {});
+const ms = Date.now() - start; clearInterval(t);
+globalThis.gc?.();
+console.log(JSON.stringify({ kind, count, fn, ms, perSecond: Math.round(count / ms * 1000), rssBeforeMB: before >> 20, peakMB: peak >> 20, afterGcMB: process.memoryUsage().rss>>20, ok: state.outcome, errors: world.errors.slice(0,2) }));
+await world.engine.close(); await world.store.close(); rmSync(dir, { recursive: true });
+process.exit(0);
