@@ -24,7 +24,7 @@ import { type Log, SILENT_LOG } from './log.js';
 import { publishLogs } from './logging/publisher.js';
 import type { LogSink } from './logging/sink.js';
 import { Machines } from './machines.js';
-import { documentMapRuns, type MapRuns } from './map-runs.js';
+import type { MapRuns } from './map-runs.js';
 import { PageTokens } from './page-token.js';
 import { openApiDocument } from './rest/openapi.js';
 import { sendProblem } from './rest/problem.js';
@@ -90,7 +90,7 @@ export function createContext(options: ApiOptions): ApiContext {
     activities: new Collection(documents, 'activity'),
     tags: new Collection(documents, 'tags'),
     redriveTokens: new Collection(documents, 'redrive-tokens'),
-    mapRuns: options.mapRuns ?? documentMapRuns(documents),
+    mapRuns: options.mapRuns ?? options.engine.mapRuns,
     logSink: options.logSink ?? null,
     pageTokens: new PageTokens(documents, now),
     waiters: new Waiters(),

@@ -1,6 +1,15 @@
 /** The composition root: from configuration to a store, handlers and an engine that know each other. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { createApiGatewayHandler } from '../handlers/api-gateway.js';
+import { createAws } from '../handlers/aws/index.js';
+import { createExecutionHandler } from '../handlers/execution.js';
+import { createExecutionActions } from '../handlers/execution-actions.js';
+import {
+  createExecutionServiceSlot,
+  type ExecutionServiceSlot,
+} from '../handlers/execution-service.js';
+import { createHttpInvokeHandler } from '../handlers/http-invoke.js';
 import { createArtifactStore } from '../handlers/artifacts.js';
 import { type Config, loadConfig } from '../handlers/config.js';
 import { createGuardedFetch } from '../handlers/egress.js';
@@ -36,6 +45,8 @@ export interface Parts {
   readonly store: Store;
   readonly registry: Registry;
   readonly services: HandlerServices;
+  /** Filled with the API of this process, for nested executions. */
+  readonly executions: ExecutionServiceSlot;
   readonly log: Logger;
   /** Drives all open executions, or with `only` just these and what they start. */
   openEngine(only: readonly ExecutionArn[] | null): Promise<Engine>;
@@ -68,9 +79,25 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
   };
   const ml = createMlHandlers({ config, home, secret });
   const mapItems = createMapItems({ files: services.files, s3: s3OptionsOf(config, secret) });
+  const executions = createExecutionServiceSlot();
+  const aws = createAws({
+    config,
+    local: new Map([['@aws-sdk/client-sfn', createExecutionActions(executions.service)]]),
+  });
   const registry = createRegistry({
     config,
-    handlers: [createSnsHandler({ config }), ...ml.handlers],
+    keysOf: aws.keysOf,
+    handlers: [
+      createSnsHandler({
+        config,
+        ...(aws.snsFallback === null ? {} : { fallback: aws.snsFallback }),
+      }),
+      createExecutionHandler(executions.service),
+      createHttpInvokeHandler({ connections: config.connections, region: aws.sdk.region }),
+      createApiGatewayHandler(),
+      ...aws.handlers,
+      ...ml.handlers,
+    ],
   });
   const store = await openStore(spec);
   return {
@@ -79,6 +106,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     store,
     registry,
     services,
+    executions,
     log,
     openEngine: (only) =>
       createEngine({

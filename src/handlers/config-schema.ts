@@ -1,4 +1,5 @@
 /** The shape of `stepwell.config.json`. What a schema says badly (one of several keys) is in config.ts. */
+import { CONNECTION_SCHEMA } from './http-invoke-connections.js';
 import type { JsonObject } from '../lib/json.js';
 
 const text = { type: 'string', minLength: 1 };
@@ -75,6 +76,7 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   artifacts: text,
   aws: closed({ region: text, endpoint: text, accountId: text }),
   endpoints: { type: 'object' },
+  connections: { type: 'object', additionalProperties: CONNECTION_SCHEMA },
   sagemaker: closed({
     trainingDefaults: { type: 'object' },
     endpointDefaults: { type: 'object' },

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
 import { CONFIG_SCHEMA, FUNCTION_SCHEMA } from './config-schema.js';
+import { type Connection, parseConnection, type RawConnection } from './http-invoke-connections.js';
 import { type Check, compileCheck, escapePointer } from './schema-check.js';
 
 export interface Config {
@@ -27,6 +28,8 @@ export interface Config {
   /** Folder of the artifact store. */
   readonly artifacts: string;
   readonly aws: AwsConfig;
+  /** EventBridge connections that HTTP tasks name, by name or ARN. */
+  readonly connections: ReadonlyMap<string, Connection>;
   /** Model endpoints, read by serving. */
   readonly endpoints: JsonObject;
   /** `trainingDefaults` and `endpointDefaults`: what a machine's SageMaker parameters leave out. */
@@ -181,6 +184,11 @@ export function parseConfig(
       endpoint: raw.aws?.endpoint ?? null,
       accountId: raw.aws?.accountId ?? null,
     },
+    connections: mapped('connections', raw.connections ?? {}, (connection, at) =>
+      parseConnection(at.name, connection, (missing) =>
+        fail(at.path, at.pointer, `The connection "${at.name}" needs "${missing}".`),
+      ),
+    ),
     endpoints: raw.endpoints ?? {},
     sagemaker: raw.sagemaker ?? {},
   };
@@ -198,6 +206,7 @@ interface RawConfig {
   readonly files?: { readonly roots: readonly string[] };
   readonly artifacts?: string;
   readonly aws?: Partial<AwsConfig>;
+  readonly connections?: Raw<RawConnection>;
   readonly endpoints?: JsonObject;
   readonly sagemaker?: JsonObject;
 }

@@ -10,7 +10,7 @@ import type { Fact, FactOf, Failure, Outcome } from '../core/fact.js';
 import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import type { ExecutionState } from '../core/state.js';
 import { type Stimulus, type TaskRef, timerKey } from '../core/stimulus.js';
-import type { Logger } from '../handlers/handler.js';
+import { ANSWERED, type Logger } from '../handlers/handler.js';
 import { assert, InvariantError } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn, Nonce, RevisionId, Seq } from '../lib/brand.js';
 import type { Json, JsonObject } from '../lib/json.js';
@@ -129,6 +129,7 @@ class LocalEngine implements Engine {
       machine: (state) => this.machines.machine(state.revision),
       start: (request) => this.start(request),
       state: (arn) => this.state(arn),
+      adopt: (arn) => this.adopt(arn),
       stop: (arn, failure) => this.stop(arn, failure),
       redrive: async (arn) => {
         await this.deliver(arn, { type: 'Redrive' });
@@ -163,6 +164,18 @@ class LocalEngine implements Engine {
 
   private drives(arn: ExecutionArn): boolean {
     return this.mine === null || this.mine.has(arn);
+  }
+
+  /** An engine for some executions only takes up what these have started, too. */
+  async adopt(arn: ExecutionArn): Promise<void> {
+    if (this.mine === null || this.mine.has(arn)) return;
+    this.mine.add(arn);
+    const state = await this.state(arn);
+    for (const { phase } of state?.frames.values() ?? []) {
+      if (phase.is === 'task') await this.redispatch(arn, phase.scheduled);
+      if (phase.is === 'map-run') await this.redispatch(arn, phase.by);
+    }
+    this.inBackground(arn, { type: 'Continue' });
   }
 
   private redispatch(arn: ExecutionArn, by: Seq): Promise<void> {
@@ -476,7 +489,7 @@ class LocalEngine implements Engine {
     const { arn, task } = content;
     const facts = await this.deliver(arn, { type: 'TaskResult', task, outcome });
     if (facts.length === 0) return 'timed-out';
-    this.dispatcher.cancel(arn, task.scheduled);
+    this.dispatcher.cancel(arn, task.scheduled, ANSWERED);
     return 'accepted';
   }
 

@@ -70,6 +70,8 @@ export interface Engine {
   /** Aborts; resolves to the stop instant, or null when the execution is over or unknown. */
   stop(arn: ExecutionArn, failure: Failure): Promise<EpochMs | null>;
   redrive(arn: ExecutionArn): Promise<EpochMs>;
+  /** An engine that drives only some executions drives this one too, with what it has pending. */
+  adopt(arn: ExecutionArn): Promise<void>;
   /** Resolves when the execution is over (its state), or rejects on abort of `signal`. */
   ended(arn: ExecutionArn, signal?: AbortSignal): Promise<ExecutionState>;
   /** Facts as they are committed, for live views; returns the unsubscribe function. */

@@ -43,7 +43,10 @@ export class Scheduler {
     if (this.closed) return;
     const until = (this.clock.now() + HORIZON_MS) as EpochMs;
     const due = await this.store.dueTimers(until, REFILL_BATCH);
-    for (const { arn, key, dueAt } of due) this.insert({ arn, key, dueAt });
+    for (const { arn, key, dueAt } of due) {
+      // What memory holds was set after a commit and may be newer: a heartbeat moves its timer.
+      if (!this.entries.has(nameOf(arn, key))) this.insert({ arn, key, dueAt });
+    }
     // A full batch means more may be due before the horizon: ask again from the last one seen.
     const full = due.length === REFILL_BATCH;
     this.loadedUntil = full ? (due.at(-1)?.dueAt ?? until) : until;

@@ -21,9 +21,17 @@ const KINDS: ReadonlyMap<string, { readonly shape: string; readonly open: Opener
       open: async (location: string, options: OpenOptions) => SqliteStore.open(location, options),
     },
   ],
+  ...['redis', 'rediss', 'redis+cluster', 'rediss+cluster'].map(redisKind),
 ]);
 
-/** Opens `memory` or `sqlite:PATH`; any other text is an error that lists the known kinds. */
+/** Loads the client only where it is used. */
+function redisKind(word: string): [string, { readonly shape: string; readonly open: Opener }] {
+  const open: Opener = async (location, options) =>
+    (await import('./redis.js')).RedisStore.open(`${word}:${location}`, options);
+  return [word, { shape: `${word}://HOST:PORT`, open }];
+}
+
+/** Opens `memory`, `sqlite:PATH` or `redis://HOST:PORT`; any other text is an error that lists the known kinds. */
 export async function openStore(spec: string, options: OpenOptions = {}): Promise<Store> {
   const colon = spec.indexOf(':');
   const word = colon < 0 ? spec : spec.slice(0, colon);

@@ -18,8 +18,8 @@ export type ExecutionKeys = readonly [
   execution: string,
   journal: string,
   index: string,
-  timers: string,
-  outbox: string,
+  /** Timers and effects of the whole shard. */
+  work: string,
 ];
 
 export interface KeySpace {
@@ -27,12 +27,16 @@ export interface KeySpace {
   readonly probe: string;
   /** One per shard. */
   readonly indexes: readonly string[];
-  readonly timers: readonly string[];
-  readonly outboxes: readonly string[];
+  /** Timers and effects, one per shard. */
+  readonly works: readonly string[];
   execution(arn: ExecutionArn): ExecutionKeys;
   /** Bodies and ids of the documents of one kind. */
   documents(kind: string): readonly [bodies: string, ids: string];
 }
+
+/** What the entries of `works` begin with. */
+export const TIMERS = 't|';
+export const EFFECTS = 'o|';
 
 export function keySpace(prefix: string): KeySpace {
   const shards = Array.from(
@@ -43,18 +47,11 @@ export function keySpace(prefix: string): KeySpace {
     meta: `${prefix}:{meta}`,
     probe: `${prefix}:{p00}:probe`,
     indexes: shards.map((shard) => `${shard}:index`),
-    timers: shards.map((shard) => `${shard}:timers`),
-    outboxes: shards.map((shard) => `${shard}:outbox`),
+    works: shards.map((shard) => `${shard}:work`),
     execution: (arn) => {
       assert(!arn.includes('\n'), 'An ARN is one line.');
       const shard = shards[shardOf(arn)] as string;
-      return [
-        `${shard}:e:${arn}`,
-        `${shard}:j:${arn}`,
-        `${shard}:index`,
-        `${shard}:timers`,
-        `${shard}:outbox`,
-      ];
+      return [`${shard}:e:${arn}`, `${shard}:j:${arn}`, `${shard}:index`, `${shard}:work`];
     },
     documents: (kind) => {
       assert(!/[{}]/.test(kind), 'A kind of documents contains no braces.');

@@ -5,7 +5,8 @@
  * `outcomeUnknown` when the server may have applied it. The client itself never sends twice.
  */
 import { randomUUID } from 'node:crypto';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { assert } from '../lib/assert.js';
 import { dangers, inspectServer, lossWindow, obstacles } from './redis-health.js';
 import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
 import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
@@ -52,12 +53,7 @@ export class RedisLink {
   ): Promise<RedisLink> {
     const client = address.cluster
       ? clusterClient(address, options.times)
-      : new Redis({
-          ...nodeOptions(address, options.times),
-          ...address.nodes[0],
-          db: address.database,
-          retryStrategy: reconnectPause,
-        });
+      : nodeClient(address, options.times);
     const link = new RedisLink(client, address, keys, options);
     try {
       await link.#start();
@@ -212,7 +208,11 @@ export class RedisLink {
   /** The first connection: what is wrong with it is told at once. */
   async #start(): Promise<void> {
     const deadline = Date.now() + this.options.times.callMs;
-    await Promise.race([this.client.connect(), this.#pause(this.options.times.callMs)]);
+    try {
+      await Promise.race([this.client.connect(), this.#pause(this.options.times.callMs)]);
+    } finally {
+      this.#wake();
+    }
     await this.#admitted(deadline, false);
   }
 
@@ -224,7 +224,9 @@ export class RedisLink {
     try {
       await this.#check();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) {
+      if (error instanceof StoreUnavailable) refusal = error;
+      else if (fateOf(error) === 'refused') refusal = this.#explained(error, false);
+      else {
         this.#lastError = error instanceof Error ? error : new Error(String(error));
         // An open link stays open; one that is not is tried again soon.
         if (this.#state === 'connecting' && round === this.#round) {
@@ -232,7 +234,6 @@ export class RedisLink {
         }
         return;
       }
-      refusal = error;
     }
     if (round !== this.#round || (this.#state as string) === 'closed') return;
     this.#refusal = refusal;
@@ -251,9 +252,9 @@ export class RedisLink {
         ...(address.unsafe ? [] : dangers(report)),
       ]);
       if (found.length > 0) {
-        const escape = reports.flatMap(obstacles).length > 0 ? '' : ' Accept it with ?unsafe=1.';
+        const remedy = reports.flatMap(obstacles).length > 0 ? '' : ' Accept it with ?unsafe=1.';
         throw new StoreUnavailable(
-          `The Redis server ${address.shown} is not used: ${[...new Set(found)].join('; ')}.${escape}`,
+          `The Redis server ${address.shown} is not used: ${[...new Set(found)].join('; ')}.${remedy}`,
         );
       }
     }
@@ -270,7 +271,7 @@ export class RedisLink {
     let signed: (string | null)[];
     if (readOnly) signed = await this.client.hmget(meta, 'schema', 'shards', 'id');
     else {
-      await this.#permitted(() => this.#send(PROBE, [probe], ['0']));
+      await this.#send(PROBE, [probe], ['0']);
       // A store that was known and is gone must not be begun anew under a running engine.
       signed =
         this.#storeId === null
@@ -292,15 +293,6 @@ export class RedisLink {
       );
     }
     this.#storeId = id;
-  }
-
-  async #permitted(probe: () => Promise<unknown>): Promise<void> {
-    try {
-      await probe();
-    } catch (error) {
-      if (fateOf(error) === 'refused') throw this.#explained(error, false);
-      throw error;
-    }
   }
 
   /** The server has answered with an error: this sending has changed nothing. */
@@ -351,10 +343,8 @@ function reconnectPause(times: number): number {
 }
 
 /** Nothing queued, nothing sent again behind our back, no autopipelining (measured slower). */
-function nodeOptions(address: RedisAddress, times: LinkTimes): RedisOptions {
+function nodeOptions(address: RedisAddress, times: LinkTimes) {
   return {
-    lazyConnect: true,
-    enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
@@ -362,19 +352,32 @@ function nodeOptions(address: RedisAddress, times: LinkTimes): RedisOptions {
     commandTimeout: times.commandMs,
     socketTimeout: times.commandMs,
     connectionName: 'stepwell',
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
     ...(address.username === null ? {} : { username: address.username }),
     ...(address.password === null ? {} : { password: address.password }),
     ...(address.tls ? { tls: {} } : {}),
   };
 }
 
+function nodeClient(address: RedisAddress, times: LinkTimes): Redis {
+  const [node] = address.nodes;
+  assert(node !== undefined, 'An address has a node.');
+  return new Redis({
+    ...nodeOptions(address, times),
+    ...node,
+    db: address.database,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    retryStrategy: reconnectPause,
+    // After a failover behind one address the old connection leads to a replica.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  });
+}
+
 function clusterClient(address: RedisAddress, times: LinkTimes): Cluster {
-  const { lazyConnect, enableOfflineQueue, ...redisOptions } = nodeOptions(address, times);
   return new Cluster([...address.nodes], {
-    redisOptions,
-    lazyConnect: lazyConnect ?? true,
-    enableOfflineQueue: enableOfflineQueue ?? false,
+    redisOptions: nodeOptions(address, times),
+    lazyConnect: true,
+    enableOfflineQueue: false,
     clusterRetryStrategy: reconnectPause,
     // 0: a command on a lost connection is an error here, not a second sending in the client.
     retryDelayOnFailover: 0,

@@ -17,21 +17,36 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+/** Values that one call from Lua takes at most; its stack ends at about 8,000. */
+const MANY = 1_000;
+
+/** Fields of an execution's hash whose names say what they are; see COMMIT. */
+export const TIMER_FIELD = 't:';
+export const EFFECT_FIELD = 'o:';
+
 /**
- * KEYS as in ExecutionKeys. Answers 1 (this commit is in the journal) or 0 (conflict).
+ * KEYS as in ExecutionKeys. ARGV: resent, arn, after, previous digest, seq, digest, journal record,
+ * row, index heads, then field and value of every timer and effect (value '' removes it), no field
+ * twice. Answers 1 (this commit is in the journal) or 0 (conflict).
  * Fields of the execution: seq, digest, row, number (order of creation), heads (its index entries),
- * `t:KEY` (due time of a timer), `o:KEY` (order and text of an effect).
+ * `t:KEY` (due time of a timer), `o:KEY` (20 digits of order and the text of an effect).
  */
 export const COMMIT = script(String.raw`
 local resent, arn, after, previous, seq, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local record, row, heads = ARGV[7], ARGV[8], ARGV[9]
-local timerCount, outboxCount = tonumber(ARGV[10]), tonumber(ARGV[11])
-local known = redis.call('HMGET', KEYS[1], 'seq', 'digest', 'number', 'heads')
-redis.call('LLEN', KEYS[2])
-for i = 3, 5 do redis.call('ZCARD', KEYS[i]) end
-if #ARGV ~= 11 + 2 * (timerCount + outboxCount) then
-  return redis.error_reply('ERR a commit with a wrong number of arguments')
+local heads = ARGV[9]
+local fields = {'seq', 'digest', 'number', 'heads'}
+for i = 10, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
+local known = {}
+for i = 1, #fields, ${MANY} do
+  local part = redis.call('HMGET', KEYS[1], unpack(fields, i, math.min(i + ${MANY - 1}, #fields)))
+  if #fields <= ${MANY} then known = part else
+    for j = 1, #part do known[i + j - 1] = part[j] end
+  end
 end
+redis.call('LLEN', KEYS[2])
+local number, oldHeads = known[3], known[4] or ''
+if heads ~= oldHeads then redis.call('ZCARD', KEYS[3]) end
+if #fields > 4 then redis.call('ZCARD', KEYS[4]) end
 
 if (known[1] or '0') ~= after or (known[2] or '${EMPTY_DIGEST}') ~= previous then
   local at = resent == '1' and -1 or 0
@@ -46,55 +61,72 @@ if (known[1] or '0') ~= after or (known[2] or '${EMPTY_DIGEST}') ~= previous the
   return 0
 end
 
-local time = redis.call('TIME')
-local clock = time[1] .. string.format('%06d', tonumber(time[2]))
-local number = known[3] or clock
-redis.call('HSET', KEYS[1], 'seq', seq, 'digest', digest, 'row', row, 'number', number, 'heads', heads)
-redis.call('RPUSH', KEYS[2], record)
-if heads ~= known[4] then
-  for head in string.gmatch(known[4] or '', '[^\n]+') do
+local clock
+local function now()
+  if not clock then
+    local time = redis.call('TIME')
+    clock = time[1] .. string.format('%06d', tonumber(time[2]))
+  end
+  return clock
+end
+local set = {'seq', seq, 'digest', digest, 'row', ARGV[8]}
+local drop, add, cut = {}, {}, {}
+for i = 5, #fields do
+  local field, value, old = fields[i], ARGV[2 * i + 1], known[i]
+  local tail = '|' .. arn .. '\n' .. string.sub(field, 3)
+  if string.byte(field) == 116 then
+    if old and old ~= value then cut[#cut + 1] = 't|' .. old .. tail end
+    if value ~= '' and old ~= value then
+      set[#set + 1] = field
+      set[#set + 1] = value
+      add[#add + 1] = 0
+      add[#add + 1] = 't|' .. value .. tail
+    end
+  elseif value ~= '' then
+    local order = old and string.sub(old, 1, 20) or now() .. string.format('%04d', i)
+    set[#set + 1] = field
+    set[#set + 1] = order .. value
+    if not old then
+      add[#add + 1] = 0
+      add[#add + 1] = 'o|' .. order .. tail
+    end
+  elseif old then
+    cut[#cut + 1] = 'o|' .. string.sub(old, 1, 20) .. tail
+  end
+  if old and value == '' then drop[#drop + 1] = field end
+end
+if heads ~= oldHeads then
+  if not number then
+    number = now()
+    set[#set + 1] = 'number'
+    set[#set + 1] = number
+  end
+  set[#set + 1] = 'heads'
+  set[#set + 1] = heads
+end
+
+local function write(command, key, list)
+  for i = 1, #list, ${MANY} do
+    redis.call(command, key, unpack(list, i, math.min(i + ${MANY - 1}, #list)))
+  end
+end
+write('HSET', KEYS[1], set)
+redis.call('RPUSH', KEYS[2], ARGV[7])
+write('HDEL', KEYS[1], drop)
+write('ZADD', KEYS[4], add)
+write('ZREM', KEYS[4], cut)
+if heads ~= oldHeads then
+  for head in string.gmatch(oldHeads, '[^\n]+') do
     redis.call('ZREM', KEYS[3], head .. number .. '|' .. arn)
   end
   for head in string.gmatch(heads, '[^\n]+') do
     redis.call('ZADD', KEYS[3], 0, head .. number .. '|' .. arn)
   end
 end
-
-local at = 11
-for i = 1, timerCount do
-  local key, due = ARGV[at + 1], ARGV[at + 2]
-  at = at + 2
-  local old = redis.call('HGET', KEYS[1], 't:' .. key)
-  if old ~= due then
-    local tail = '|' .. arn .. '\n' .. key
-    if old then redis.call('ZREM', KEYS[4], old .. tail) end
-    if due ~= '' then
-      redis.call('HSET', KEYS[1], 't:' .. key, due)
-      redis.call('ZADD', KEYS[4], 0, due .. tail)
-    elseif old then
-      redis.call('HDEL', KEYS[1], 't:' .. key)
-    end
-  end
-end
-
-for i = 1, outboxCount do
-  local key, effect = ARGV[at + 1], ARGV[at + 2]
-  at = at + 2
-  local old = redis.call('HGET', KEYS[1], 'o:' .. key)
-  local order = old and string.sub(old, 1, 20) or clock .. string.format('%04d', i)
-  local member = order .. '|' .. arn .. '\n' .. key
-  if effect ~= '' then
-    redis.call('HSET', KEYS[1], 'o:' .. key, order .. effect)
-    if not old then redis.call('ZADD', KEYS[5], 0, member) end
-  elseif old then
-    redis.call('HDEL', KEYS[1], 'o:' .. key)
-    redis.call('ZREM', KEYS[5], member)
-  end
-end
 return 1
 `);
 
-/** KEYS: execution, timers. ARGV: resent, arn, key, due time. Moves a timer that exists. */
+/** KEYS: execution, work. ARGV: resent, arn, key, due time. Moves a timer that exists. */
 export const TOUCH_TIMER = script(String.raw`
 local arn, key, due = ARGV[2], ARGV[3], ARGV[4]
 local old = redis.call('HGET', KEYS[1], 't:' .. key)
@@ -102,18 +134,18 @@ redis.call('ZCARD', KEYS[2])
 if not old or old == due then return 0 end
 local tail = '|' .. arn .. '\n' .. key
 redis.call('HSET', KEYS[1], 't:' .. key, due)
-redis.call('ZADD', KEYS[2], 0, due .. tail)
-redis.call('ZREM', KEYS[2], old .. tail)
+redis.call('ZADD', KEYS[2], 0, 't|' .. due .. tail)
+redis.call('ZREM', KEYS[2], 't|' .. old .. tail)
 return 1
 `);
 
-/** KEYS: execution, outbox. ARGV: resent, arn, key. */
+/** KEYS: execution, work. ARGV: resent, arn, key. */
 export const DROP_EFFECT = script(String.raw`
 local arn, key = ARGV[2], ARGV[3]
 local old = redis.call('HGET', KEYS[1], 'o:' .. key)
 redis.call('ZCARD', KEYS[2])
 if not old then return 0 end
-redis.call('ZREM', KEYS[2], string.sub(old, 1, 20) .. '|' .. arn .. '\n' .. key)
+redis.call('ZREM', KEYS[2], 'o|' .. string.sub(old, 1, 20) .. '|' .. arn .. '\n' .. key)
 redis.call('HDEL', KEYS[1], 'o:' .. key)
 return 1
 `);
@@ -123,12 +155,13 @@ export const REMOVE = script(String.raw`
 local arn = ARGV[2]
 local known = redis.call('HMGET', KEYS[1], 'number', 'heads')
 local fields = redis.call('HGETALL', KEYS[1])
-for i = 3, 5 do redis.call('ZCARD', KEYS[i]) end
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[4])
 for i = 1, #fields, 2 do
-  local kind, key = string.sub(fields[i], 1, 2), string.sub(fields[i], 3)
-  local tail = '|' .. arn .. '\n' .. key
-  if kind == 't:' then redis.call('ZREM', KEYS[4], fields[i + 1] .. tail) end
-  if kind == 'o:' then redis.call('ZREM', KEYS[5], string.sub(fields[i + 1], 1, 20) .. tail) end
+  local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
+  local tail = '|' .. arn .. '\n' .. string.sub(fields[i], 3)
+  if kind == 't:' then redis.call('ZREM', KEYS[4], 't|' .. value .. tail) end
+  if kind == 'o:' then redis.call('ZREM', KEYS[4], 'o|' .. string.sub(value, 1, 20) .. tail) end
 end
 for head in string.gmatch(known[2] or '', '[^\n]+') do
   redis.call('ZREM', KEYS[3], head .. known[1] .. '|' .. arn)
@@ -142,7 +175,7 @@ return 1
  * For every set and head up to count members after position from (and before position to, when
  * walking forwards), without the head. A position starts with a digit, and ':' follows '9'.
  */
-export const SCAN = script(String.raw`
+export const SCAN = script(`
 local reverse, count, from, to = ARGV[2] ~= '', ARGV[3], ARGV[4], ARGV[5]
 local lists = {}
 for k = 1, #KEYS do
@@ -183,7 +216,7 @@ return new
 `);
 
 /** KEYS: bodies, ids. ARGV: resent, id. */
-export const REMOVE_DOCUMENT = script(String.raw`
+export const REMOVE_DOCUMENT = script(`
 local found = redis.call('HEXISTS', KEYS[1], ARGV[2])
 redis.call('ZCARD', KEYS[2])
 redis.call('ZREM', KEYS[2], ARGV[2])
@@ -206,7 +239,7 @@ return found
 `);
 
 /** KEYS: meta. ARGV: resent, schema, shards, id. Signs a new store; answers what the store says of itself. */
-export const SIGN = script(String.raw`
+export const SIGN = script(`
 if redis.call('HEXISTS', KEYS[1], 'id') == 0 then
   redis.call('HSET', KEYS[1], 'schema', ARGV[2], 'shards', ARGV[3], 'id', ARGV[4])
 end
@@ -217,7 +250,7 @@ return redis.call('HMGET', KEYS[1], 'schema', 'shards', 'id')
  * KEYS: a key of its own. Runs every command the scripts write with, so that a user who may not run
  * one of them is refused at start, not in the middle of a commit.
  */
-export const PROBE = script(String.raw`
+export const PROBE = script(`
 redis.call('HSET', KEYS[1], 'a', '1')
 redis.call('HMGET', KEYS[1], 'a')
 redis.call('HGETALL', KEYS[1])

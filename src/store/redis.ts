@@ -9,18 +9,27 @@ import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import { RedisDocuments } from './redis-documents.js';
 import {
+  EFFECTS,
   filterHeads,
   indexEntries,
   indexedArn,
   type KeySpace,
   keyedEntry,
   keySpace,
+  TIMERS,
   timeOf,
   timePosition,
 } from './redis-keys.js';
 import { LINK_TIMES, type LinkTimes, RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
-import { COMMIT, DROP_EFFECT, REMOVE, TOUCH_TIMER } from './redis-scripts.js';
+import {
+  COMMIT,
+  DROP_EFFECT,
+  EFFECT_FIELD,
+  REMOVE,
+  TIMER_FIELD,
+  TOUCH_TIMER,
+} from './redis-scripts.js';
 import { parseRedisUrl } from './redis-url.js';
 import type {
   Commit,
@@ -88,13 +97,16 @@ export class RedisStore implements Store {
       `${after} ${count} ${digest}\n${facts}`,
       JSON.stringify(row),
       indexEntries(row),
-      timers.length,
-      outbox.length,
     ];
-    for (const { key, dueAt } of timers) args.push(key, dueAt === null ? '' : timePosition(dueAt));
-    for (const { key, effect } of outbox) {
-      args.push(key, effect === null ? '' : JSON.stringify(effect));
+    // A key that is named twice ends as its last mention says.
+    const changes = new Map<string, string>();
+    for (const { key, dueAt } of timers) {
+      changes.set(TIMER_FIELD + key, dueAt === null ? '' : timePosition(dueAt));
     }
+    for (const { key, effect } of outbox) {
+      changes.set(EFFECT_FIELD + key, effect === null ? '' : JSON.stringify(effect));
+    }
+    for (const [field, value] of changes) args.push(field, value);
     const answer = await this.#link.eval(COMMIT, this.#keys.execution(arn), args);
     return answer === 1 ? 'committed' : 'conflict';
   }
@@ -126,24 +138,24 @@ export class RedisStore implements Store {
 
   async dueTimers(now: EpochMs, limit: number): Promise<readonly DueTimer[]> {
     const to = timePosition(Math.max(0, Math.min(now + 1, Number.MAX_SAFE_INTEGER)));
-    const range = { keys: this.#keys.timers, heads: [''], from: null, to };
+    const range = { keys: this.#keys.works, heads: [TIMERS], from: null, to };
     return (await walk(this.#link, range, limit)).map(toTimer);
   }
 
   async nextTimer(): Promise<DueTimer | null> {
-    const range = { keys: this.#keys.timers, heads: [''], from: null };
+    const range = { keys: this.#keys.works, heads: [TIMERS], from: null };
     const [first] = await walk(this.#link, range, 1);
     return first === undefined ? null : toTimer(first);
   }
 
   async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , , timers] = this.#keys.execution(arn);
-    await this.#link.eval(TOUCH_TIMER, [execution, timers], [arn, key, timePosition(dueAt)]);
+    const [execution, , , work] = this.#keys.execution(arn);
+    await this.#link.eval(TOUCH_TIMER, [execution, work], [arn, key, timePosition(dueAt)]);
   }
 
   async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {
-    const range = { keys: this.#keys.outboxes, heads: [''], from: token };
+    const range = { keys: this.#keys.works, heads: [EFFECTS], from: token };
     const entries = await walk(this.#link, range, limit + 1);
     const shown = entries.slice(0, limit);
     const found = await Promise.all(shown.map((entry) => this.#effect(entry)));
@@ -153,8 +165,8 @@ export class RedisStore implements Store {
 
   async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , , , outbox] = this.#keys.execution(arn);
-    await this.#link.eval(DROP_EFFECT, [execution, outbox], [arn, key]);
+    const [execution, , , work] = this.#keys.execution(arn);
+    await this.#link.eval(DROP_EFFECT, [execution, work], [arn, key]);
   }
 
   async open(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
@@ -201,7 +213,7 @@ export class RedisStore implements Store {
   async #effect(entry: string): Promise<OutboxEntry | null> {
     const { arn, key } = keyedEntry(entry);
     const [execution] = this.#keys.execution(arn);
-    const text = await this.#link.field(execution, `o:${key}`);
+    const text = await this.#link.field(execution, EFFECT_FIELD + key);
     return text === null
       ? null
       : { arn, key, effect: JSON.parse(text.slice(ORDER_DIGITS)) as Json };

@@ -1,190 +1,16 @@
 /**
- * The exhaustive crash-point sweep: every machine of the corpus, every commit, every kind of fault.
- * Whatever happens, the outcome is that of the run without a fault, no handler runs again once its
- * result is in the journal, and the journal is lawful.
+ * The exhaustive crash-point sweep: every machine of the corpus, every commit, every kind of fault;
+ * and random machines, each with a few faults drawn by its seed. Whatever happens, the outcome is that
+ * of the run without a fault, no handler runs again once its result is in the journal, and the
+ * journal is lawful.
  */
 import { describe, expect, it } from 'vitest';
-import type { Fact } from '../../src/core/fact.js';
-import { sha256 } from '../../src/lib/digest.js';
-import type { Json } from '../../src/lib/json.js';
-import { createEngine } from '../../src/runtime/engine.js';
-import type { Engine } from '../../src/runtime/face.js';
-import { MemoryStore } from '../../src/store/memory.js';
-import { Crash, type CommitCounter, type Fault, faultyStore } from '../support/faulty-store.js';
-import { resultOf, startRequest, TEST_ARN } from '../support/run-machine.js';
-import {
-  type Call,
-  ScriptedHandlers,
-  silentLog,
-  testServices,
-} from '../support/scripted-handlers.js';
 import { SeededRandom } from '../support/seeded-random.js';
-import { settled, VirtualClock } from '../support/virtual-clock.js';
-import { CORPUS, type CorpusMachine } from './corpus.js';
-import { assertJournalLaws, derivedIndexes, foldOf, liveIndexes } from './laws.js';
+import { CORPUS } from './corpus.js';
+import { assertSameAs, type Point, runWith, STORE_FAULTS } from './crash-run.js';
+import { generateMachine } from './generator.js';
 
-type Point =
-  | { readonly fault: Fault; readonly at: number }
-  /** The process dies as a handler is called, or as one has its result. */
-  | { readonly fault: 'dies-in-handler' | 'dies-with-result'; readonly at: number }
-  | null;
-
-interface Ended {
-  readonly result: Json;
-  readonly facts: readonly Fact[];
-  readonly calls: readonly Call[];
-  readonly commits: number;
-  /** Number of the commit that holds the end of each attempt, by idempotency key. */
-  readonly endedAt: ReadonlyMap<string, number>;
-  readonly starts: number;
-}
-
-async function runWith(machine: CorpusMachine, point: Point): Promise<Ended> {
-  const world = new VirtualClock();
-  const random = new SeededRandom(7);
-  const memory = new MemoryStore();
-  const counter: CommitCounter = { count: 0 };
-  const handlers = new ScriptedHandlers(machine.script, world, world);
-  const endedAt = new Map<string, number>();
-  const facts: Fact[] = [];
-  let starts = 0;
-  let dead: Promise<void> = Promise.resolve();
-  handlers.hooks = { commits: () => counter.count };
-
-  const open = async (): Promise<Engine> => {
-    starts++;
-    const clock = world.process();
-    let onDeath = (): void => undefined;
-    dead = new Promise((resolve) => {
-      onDeath = () => {
-        clock.kill();
-        handlers.engine = null;
-        resolve();
-      };
-    });
-    const crash = new Crash(onDeath);
-    const first = starts === 1;
-    armHandlers(handlers, crash, first ? point : null);
-    handlers.clock = clock;
-    const store = faultyStore(memory, {
-      fault: first && point !== null && isStoreFault(point.fault) ? point.fault : null,
-      at: point?.at ?? 0,
-      counter,
-      crash,
-      onCommitted: (commit) => {
-        facts.push(...(JSON.parse(commit.facts) as Fact[]));
-        noteEnds(facts, counter.count + 1, endedAt);
-      },
-    });
-    const engine = await createEngine({
-      store,
-      resources: handlers,
-      services: testServices(),
-      log: silentLog,
-      clock,
-      random: random.next,
-      uuid: random.uuid,
-    });
-    handlers.engine = engine;
-    return engine;
-  };
-
-  const request = startRequest(machine.definition, machine.input ?? {});
-  let engine = await open();
-  for (;;) {
-    const work = startAndWait(engine, request);
-    const outcome = await world.runUntil(Promise.race([work, dead.then(() => null)]), {
-      maxSteps: 20_000,
-    });
-    if (outcome !== null) {
-      await settled();
-      const journal = await memory.load(TEST_ARN);
-      expect(journal.flatMap((commit) => JSON.parse(commit.facts) as Fact[])).toEqual(facts);
-      expect(await liveIndexes(memory, TEST_ARN)).toEqual(derivedIndexes(facts));
-      const { calls } = handlers;
-      return {
-        result: resultOf(outcome),
-        facts,
-        calls,
-        commits: counter.count,
-        endedAt,
-        starts,
-      };
-    }
-    engine = await open();
-  }
-}
-
-/** What a client does: starts again, under the same name, until the start is acknowledged. */
-async function startAndWait(engine: Engine, request: ReturnType<typeof startRequest>) {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await engine.start(request);
-      return await engine.ended(TEST_ARN);
-    } catch (error) {
-      if (attempt > 10) throw error;
-    }
-  }
-}
-
-const STORE_FAULTS: readonly Fault[] = [
-  'dies-before-commit',
-  'dies-after-commit',
-  'reply-lost',
-  'reply-lost-then-away',
-  'refused',
-];
-
-function isStoreFault(fault: string): fault is Fault {
-  return (STORE_FAULTS as readonly string[]).includes(fault);
-}
-
-function armHandlers(handlers: ScriptedHandlers, crash: Crash, point: Point): void {
-  let called = 0;
-  let finished = 0;
-  const { commits } = handlers.hooks;
-  handlers.hooks = {
-    ...(commits === undefined ? {} : { commits }),
-    onCall: () => {
-      if (point?.fault === 'dies-in-handler' && ++called === point.at) crash.die();
-    },
-    onFinish: () => {
-      if (point?.fault === 'dies-with-result' && ++finished === point.at) crash.die();
-    },
-  };
-}
-
-/** Keys of the attempts whose end `facts` hold by now. */
-function noteEnds(facts: readonly Fact[], commit: number, endedAt: Map<string, number>): void {
-  const entered = new Map<string, { readonly name: string; readonly event: number }>();
-  const keys = new Map<number, string>();
-  for (const fact of facts) {
-    if (fact.type === 'StateEntered') {
-      entered.set(fact.frame, { name: fact.name, event: fact.event?.id ?? 0 });
-    }
-    if (fact.type === 'TaskScheduled') {
-      const visit = entered.get(fact.frame);
-      const visitKey = sha256(`${TEST_ARN}\n${visit?.name}\n${fact.frame}\n${visit?.event}`);
-      keys.set(fact.seq, sha256(`${visitKey}\n${fact.seq}\n${fact.nonce}`));
-    }
-    if (fact.type === 'TaskSucceeded' || fact.type === 'TaskFailed') {
-      const key = keys.get(fact.scheduled) ?? '';
-      if (!endedAt.has(key)) endedAt.set(key, commit);
-    }
-  }
-}
-
-function assertSameAs(clean: Ended, ended: Ended): void {
-  expect(ended.result).toEqual(clean.result);
-  assertJournalLaws(ended.facts);
-  expect(foldOf(ended.facts).status).not.toBe('RUNNING');
-  for (const call of ended.calls) {
-    const end = ended.endedAt.get(call.idempotencyKey);
-    if (end !== undefined && call.commits >= end) {
-      throw new Error(`${call.resource} was called after commit ${end} had its result.`);
-    }
-  }
-}
+const HANDLER_FAULTS = ['dies-in-handler', 'dies-with-result'] as const;
 
 describe.each(Object.entries(CORPUS))('%s', (_name, machine) => {
   it('ends the same wherever the process dies or the store fails', async () => {
@@ -193,9 +19,7 @@ describe.each(Object.entries(CORPUS))('%s', (_name, machine) => {
     assertSameAs(clean, clean);
     const points: NonNullable<Point>[] = [
       ...STORE_FAULTS.flatMap((fault) => upTo(clean.commits).map((at) => ({ fault, at }))),
-      ...(['dies-in-handler', 'dies-with-result'] as const).flatMap((fault) =>
-        upTo(clean.calls.length).map((at) => ({ fault, at })),
-      ),
+      ...HANDLER_FAULTS.flatMap((fault) => upTo(clean.calls.length).map((at) => ({ fault, at }))),
     ];
     for (const point of points) {
       try {
@@ -210,3 +34,30 @@ describe.each(Object.entries(CORPUS))('%s', (_name, machine) => {
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
+
+const FIRST_SEED = Number(process.env.SIM_SEED ?? 1);
+const SEEDS = Number(process.env.SIM_SEEDS ?? (process.env.SIM_SEED === undefined ? 150 : 1));
+const FAULTS_PER_SEED = 5;
+
+describe('random machines', () => {
+  it('end the same wherever the process dies or the store fails', async () => {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+      const machine = generateMachine(seed);
+      const random = new SeededRandom(seed);
+      const clean = await runWith(machine, null);
+      for (let time = 0; time < FAULTS_PER_SEED; time++) {
+        const fault = random.pick([...STORE_FAULTS, ...HANDLER_FAULTS]);
+        const at = random.between(1, fault.includes('commit') ? clean.commits : 10);
+        try {
+          assertSameAs(clean, await runWith(machine, { fault, at } as Point));
+        } catch (error) {
+          const replay = `SIM_SEED=${seed} npx vitest run --project fast test/sim`;
+          const shown = JSON.stringify(machine.definition);
+          throw new Error(`${fault} at ${at}. ${replay}\n${String(error)}\n${shown}`, {
+            cause: error,
+          });
+        }
+      }
+    }
+  });
+});

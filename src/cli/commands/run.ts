@@ -20,6 +20,7 @@ import {
   readInput,
   readMachine,
 } from '../input.js';
+import { localExecutions } from '../executions.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
 import { EXIT, Problem } from '../problem.js';
 import { firstLine, ProgressView } from '../progress.js';
@@ -76,6 +77,7 @@ async function run(path: string, options: RunOptions): Promise<number> {
     const chosen = await chooseName(parts.store, machine, input, options.name);
     const arn = executionArn(machine.name, chosen.name);
     const engine = await parts.openEngine([arn]);
+    parts.executions.fill(localExecutions(parts, engine));
     const stopWatching = engine.subscribe(arn, (_arn, facts) => {
       if (view === null) emitEvents(facts);
       else view.facts(facts);

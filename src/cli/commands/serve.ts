@@ -3,15 +3,18 @@ import type { Command } from 'commander';
 import type { AccessKey, ApiConfig } from '../../api/config.js';
 import { coreDefinitions } from '../../api/core-definitions.js';
 import type { Log } from '../../api/log.js';
+import { environmentLogSink } from '../../api/logging/environment.js';
 import { startServer } from '../../api/server.js';
 import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
 import { createInspector } from '../../runtime/test-state/inspector.js';
 import { openServing } from '../../serving/index.js';
 import { assemble, type Parts } from '../assemble.js';
+import { executionService } from '../executions.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim, green } from '../style.js';
+import { VERSION } from '../version.js';
 
 interface ServeOptions {
   readonly host: string;
@@ -86,8 +89,11 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       definitions: coreDefinitions(options.strict),
       inspect: createInspector(parts.registry, parts.services),
       log: apiLog(parts.log),
+      logSink: environmentLogSink(process.env, fetch),
+      version: VERSION,
       beside: { paths: ENDPOINT_PATHS, app: serving.app },
     });
+    parts.executions.fill(executionService(server.api.context));
     greet(server.url, parts, serving.supervisor.views());
     await untilSignal();
     await server.close();

@@ -64,10 +64,11 @@ export function compileTask(definition: JsonObject, context: StateContext): Stat
   return state;
 }
 
-/** The scope with `$$.Task.Token` where the integration waits for it. */
+/** The scope with `$$.Task.Token` where the integration waits for an answer. */
 function taskScope(turn: Turn, id: FrameId, resource: TaskResource, nonce: Nonce): FrameScope {
   const frame = turn.frame(id);
-  const waits = resource.pattern === 'wait-for-task-token';
+  // Recorded (test_sync_with_task_token): `.sync` states have a token too.
+  const waits = resource.pattern !== 'request-response';
   const { arn } = turn.state.identity;
   return new FrameScope(turn, frame, frame.value, {
     retryable: true,

@@ -79,7 +79,11 @@ export function shownSettings(
 }
 
 /** Settings that someone else has written into the document since `before`. */
-export function mergedSettings(settings: MapRunSettings, before: MapRun, now: MapRun) {
+export function mergedSettings(
+  settings: MapRunSettings,
+  before: ReturnType<typeof shownSettings>,
+  now: MapRun,
+): MapRunSettings {
   return {
     maxConcurrency:
       now.maxConcurrency === before.maxConcurrency ? settings.maxConcurrency : now.maxConcurrency,

@@ -47,15 +47,11 @@ export class MapRuns implements MapRunsFace {
     const work = workOf(parent.identity.arn, phase.by);
     if (this.closed || this.byWork.has(work) || this.beginning.has(work)) return;
     this.beginning.set(work, false);
-    const end = this.run(parent, frame, phase, work).catch((error) =>
-      this.world.report(
-        'A Map Run cannot be driven; it is tried again with the next start.',
-        error,
-        {
-          arn: phase.request.mapRunArn,
-        },
-      ),
-    );
+    const end = this.run(parent, frame, phase, work).catch((error) => {
+      const { mapRunArn: arn } = phase.request;
+      const message = 'A Map Run cannot be driven; it is tried again with the next start.';
+      if (!this.closed) this.world.report(message, error, { arn });
+    });
     this.ends.add(end);
     end.finally(() => this.ends.delete(end));
   }
@@ -228,8 +224,7 @@ export class MapRuns implements MapRunsFace {
       if (stored === null) return 'unknown';
       const { body, revision } = stored;
       if (body.status !== 'RUNNING') return 'over';
-      const settings = { ...body.driver.settings, ...settingsOf(change) };
-      const changed = { ...body, ...defined(change), driver: { ...body.driver, settings } };
+      const changed = { ...body, ...defined(change) };
       const put = await documents.put(
         MAP_RUN_KIND,
         mapRunArn,

@@ -5,7 +5,7 @@
  * says up to where all of them have. A crash at any point repeats work, never a child.
  */
 import type { Failure, MapRunRequest, Outcome } from '../../core/fact.js';
-import { failureOf, parametersTooLarge, resultTooLarge } from '../../core/failure.js';
+import { failureOf, parametersTooLarge, resultTooLarge, RUNTIME } from '../../core/failure.js';
 import type { MapRunPlan } from '../../core/machine.js';
 import {
   type ChildStatus,
@@ -58,6 +58,8 @@ const CHECKPOINT_MS = 500;
 /** Our reason: the event loop breathes after this many starts. */
 const STARTS_PER_BREATH = 50;
 const RETRY_MS = 1_000;
+/** Our reason: an error that is not the store's may be one too, but hardly three times. */
+const ATTEMPTS = 3;
 const RESULTS_READ_AHEAD = 16;
 
 const RESULT_WRITER_FAILED = 'States.ResultWriterFailed';
@@ -94,6 +96,8 @@ export class MapRunDrive {
   private readonly running = new Map<string, RunningChild>();
   /** Children of before a restart, by index, with their items. */
   private readonly existing = new Map<number, number>();
+  /** The child being looked for after a restart. */
+  private lookedAt: { readonly arn: string; ended: ExecutionState | null } | null = null;
   /** Failed children that a redrive runs again. */
   private redriven: RunningChild[] = [];
   private starting = 0;
@@ -109,6 +113,8 @@ export class MapRunDrive {
   private saving: Promise<void> = Promise.resolve();
   private cancelCheckpoint: (() => void) | null = null;
   private closed = false;
+  /** Our own: the Map Run stays as it is and is reported. */
+  private bug: InvariantError | null = null;
 
   constructor(
     private readonly world: World,
@@ -142,6 +148,7 @@ export class MapRunDrive {
       await this.feedChildren();
       await this.drain();
       if (this.closed) return;
+      if (this.bug !== null) throw this.bug;
       await this.conclude();
     }
     if (this.closed) return;
@@ -163,7 +170,8 @@ export class MapRunDrive {
     }
     this.body = stored.body;
     this.revision = stored.revision;
-    this.settings = stored.body.driver.settings;
+    const { settings } = stored.body.driver;
+    this.settings = mergedSettings(settings, shownSettings(settings), stored.body);
     const isRedrive = stored.body.redriveCount < order.redrives;
     if (stored.body.status !== 'RUNNING' && !isRedrive) return true;
     if (isRedrive) this.reopen(order.redrives);
@@ -208,10 +216,11 @@ export class MapRunDrive {
   /** Takes child `index` up again, whatever has become of it. */
   private async find(index: number): Promise<boolean> {
     const arn = this.childArn(index);
-    // Registered before it is looked at: an end in between is not missed.
-    this.running.set(arn, { index, items: 1 });
-    const state = await this.persistently(() => this.world.state(arn));
-    this.running.delete(arn);
+    this.lookedAt = { arn, ended: null };
+    const found = await this.persistently(() => this.world.state(arn));
+    // It may have ended while it was looked at.
+    const state = this.lookedAt.ended ?? found;
+    this.lookedAt = null;
     if (state === null || state === undefined) return false;
     const items = itemsOfInput(this.order.request, state.input);
     this.existing.set(index, items);
@@ -219,6 +228,7 @@ export class MapRunDrive {
     if (this.awaitsRedrive(state)) this.redriven.push({ index, items });
     else {
       this.register(arn, { index, items });
+      if (state.status === 'RUNNING') await this.persistently(() => this.world.adopt(arn));
       this.childEnded(state);
     }
     return true;
@@ -357,6 +367,7 @@ export class MapRunDrive {
 
   /** Told for every child that ends; ends of children that are not running are stale. */
   childEnded(state: ExecutionState): void {
+    if (this.lookedAt?.arn === state.identity.arn) this.lookedAt.ended = state;
     const child = this.running.get(state.identity.arn);
     if (child === undefined || state.status === 'RUNNING') return;
     this.running.delete(state.identity.arn);
@@ -403,16 +414,16 @@ export class MapRunDrive {
     const failure = failureOf(error, this.order.view.frame);
     if (failure !== null) return failure;
     this.world.report('A Map Run failed unexpectedly.', error, { arn: this.arn });
-    if (error instanceof InvariantError) throw error;
+    if (error instanceof InvariantError) this.bug = error;
     const cause = error instanceof Error ? error.message : String(error);
-    return { error: ITEM_READER_FAILED, cause };
+    return { error: RUNTIME, cause };
   }
 
   /** Waits for the children; aborts them first when the Map Run has failed or is aborted. */
   private async drain(): Promise<void> {
     let isAborting = false;
     for (;;) {
-      if (this.closed) return;
+      if (this.closed || this.bug !== null) return;
       if (this.ending !== null && !isAborting && this.starting === 0) {
         isAborting = true;
         await this.abortChildren();
@@ -422,11 +433,14 @@ export class MapRunDrive {
   }
 
   private async abortChildren(): Promise<void> {
-    for (const arn of [...this.running.keys()]) {
-      await this.persistently(async () => {
-        await this.world.stop(arn as ExecutionArn, NOT_GIVEN);
-      });
-      if (this.closed) return;
+    const arns = [...this.running.keys()] as ExecutionArn[];
+    for (let at = 0; at < arns.length && !this.closed; at += START_WINDOW) {
+      const stops = arns.slice(at, at + START_WINDOW).map((arn) =>
+        this.persistently(async () => {
+          await this.world.stop(arn, NOT_GIVEN);
+        }),
+      );
+      await Promise.all(stops);
     }
   }
 
@@ -471,7 +485,6 @@ export class MapRunDrive {
       this.outputs === null
         ? await inlineResult(this.children(), shape, payloadBytes)
         : joined(this.outputs);
-    if (this.closed) return { ok: false, failure: NOT_GIVEN };
     if (text === null || Buffer.byteLength(text) > payloadBytes) {
       return { ok: false, failure: resultTooLarge(this.order.stateName).failure };
     }
@@ -498,6 +511,7 @@ export class MapRunDrive {
       this.resultsWritten = this.progress.childTally.succeeded;
       return { ok: true, output };
     } catch (error) {
+      if (this.closed) return { ok: false, failure: NOT_GIVEN };
       if (error instanceof TaskFailure) {
         return { ok: false, failure: { error: error.error, cause: error.reason } };
       }
@@ -518,12 +532,14 @@ export class MapRunDrive {
     const ahead: Promise<ExecutionState | null | undefined>[] = [];
     const count = this.nextIndex;
     let asked = 0;
-    for (let index = 0; index < count && !this.closed; index++) {
+    for (let index = 0; index < count; index++) {
       while (asked < count && ahead.length < RESULTS_READ_AHEAD) {
         const arn = this.childArn(asked++);
         ahead.push(this.persistently(() => this.world.state(arn)));
       }
       const state = await ahead.shift();
+      // Better no results than a part of them: the next start writes them.
+      if (this.closed) throw new Error('The engine is shutting down.');
       if (state !== null && state !== undefined) yield state;
     }
   }
@@ -646,13 +662,13 @@ export class MapRunDrive {
 
   /** Tries again while the store is away; undefined when the engine closes meanwhile. */
   private async persistently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       if (this.closed) return undefined;
       try {
         return await work();
       } catch (error) {
         if (this.closed) return undefined;
-        if (error instanceof InvariantError || isOurs(error)) throw error;
+        if (!isPassing(error) && attempt >= ATTEMPTS) throw error;
         this.world.report('A Map Run waits for its store.', error, { arn: this.arn });
         await this.sleep(RETRY_MS);
       }
@@ -675,8 +691,9 @@ export class MapRunDrive {
   }
 }
 
-function isOurs(error: unknown): boolean {
-  return error instanceof TaskFailure;
+/** The store is away for now. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StoreUnavailable';
 }
 
 function joined(outputs: ReadonlyMap<number, string>): string {

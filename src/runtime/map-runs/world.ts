@@ -24,6 +24,8 @@ export interface World {
   readonly payloadBytes: number;
   start(request: StartRequest): Promise<Started>;
   state(arn: ExecutionArn): Promise<ExecutionState | null>;
+  /** Sees to it that this engine drives a child of before the restart. */
+  adopt(arn: ExecutionArn): Promise<void>;
   stop(arn: ExecutionArn, failure: Failure): Promise<unknown>;
   redrive(arn: ExecutionArn): Promise<void>;
   /** Durable when it resolves. */

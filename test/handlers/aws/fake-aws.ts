@@ -4,7 +4,13 @@ import type { Config } from '../../../src/handlers/config.js';
 import type { Handler, HandlerContext } from '../../../src/handlers/handler.js';
 import { createRegistry } from '../../../src/handlers/registry.js';
 import type { Json, JsonObject } from '../../../src/lib/json.js';
-import { createWorld, type Received, startWebServer, type WebServer, type World } from '../world.js';
+import {
+  createWorld,
+  type Received,
+  startWebServer,
+  type WebServer,
+  type World,
+} from '../world.js';
 
 export interface Reply {
   readonly status?: number;

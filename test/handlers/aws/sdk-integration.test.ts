@@ -1,7 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAws } from '../../../src/handlers/aws/index.js';
 import { failureOf, type Received } from '../world.js';
-import { actionOf, bodyOf, type FakeAws, json, type Reply, refusal, startFakeAws, xml } from './fake-aws.js';
+import {
+  actionOf,
+  bodyOf,
+  type FakeAws,
+  json,
+  type Reply,
+  refusal,
+  startFakeAws,
+  xml,
+} from './fake-aws.js';
 
 const SDK = 'arn:aws:states:::aws-sdk:';
 let answer: (request: Received) => Reply;
@@ -42,7 +51,9 @@ describe('requests of aws-sdk integrations', () => {
     await fake.run(resource, { Name: 'n' });
     await fake.run(resource, { Name: 'n' });
     await fake.run(resource, { Name: 'n' }, { idempotencyKey: 'another' });
-    const [first, again, next] = fake.web.received.map((request) => bodyOf(request).ClientRequestToken);
+    const [first, again, next] = fake.web.received.map(
+      (request) => bodyOf(request).ClientRequestToken,
+    );
     expect(first).toMatch(/^[0-9a-f]{32}$/);
     expect(again).toBe(first);
     expect(next).not.toBe(first);
@@ -105,13 +116,19 @@ describe('answers of aws-sdk integrations', () => {
 
   it('maps keep their keys and their order', async () => {
     answer = () => json({ Item: { id: { S: 'id1' }, data: { S: 'HelloWorld' } } });
-    const result = await fake.run(`${SDK}dynamodb:getItem`, { TableName: 't', Key: { id: { S: 'id1' } } });
+    const result = await fake.run(`${SDK}dynamodb:getItem`, {
+      TableName: 't',
+      Key: { id: { S: 'id1' } },
+    });
     expect(JSON.stringify(result)).toBe('{"Item":{"id":{"S":"id1"},"data":{"S":"HelloWorld"}}}');
   });
 
   it('binary attributes are base64 on both ways', async () => {
     answer = () => json({ Item: { blob: { B: 'AAECAw==' } } });
-    const result = await fake.run(`${SDK}dynamodb:getItem`, { TableName: 't', Key: { k: { B: '/w==' } } });
+    const result = await fake.run(`${SDK}dynamodb:getItem`, {
+      TableName: 't',
+      Key: { k: { B: '/w==' } },
+    });
     expect(bodyOf(fake.web.received[0]).Key).toEqual({ k: { B: '/w==' } });
     expect(result).toEqual({ Item: { blob: { B: 'AAECAw==' } } });
   });
@@ -120,7 +137,9 @@ describe('answers of aws-sdk integrations', () => {
 describe('errors of aws-sdk integrations', () => {
   it('are named as recorded: DynamoDB', async () => {
     answer = () => refusal('ResourceNotFoundException', 'Requested resource not found');
-    const failure = await failureOf(fake.run(`${SDK}dynamodb:putItem`, { TableName: 't', Item: {} }));
+    const failure = await failureOf(
+      fake.run(`${SDK}dynamodb:putItem`, { TableName: 't', Item: {} }),
+    );
     expect(failure.error).toBe('DynamoDb.ResourceNotFoundException');
     expect(failure.reason).toBe(
       'Requested resource not found (Service: DynamoDb, Status Code: 400, Request ID: request-1)',

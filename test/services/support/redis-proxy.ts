@@ -1,0 +1,70 @@
+/** Between a store and its server: cuts the wire at the worst moment, after the server has applied. */
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+
+export interface LossyProxy {
+  readonly port: number;
+  /** The next reply to a command whose text holds `word` is not passed on; `then` happens instead. */
+  loseReplyTo(word: string, then: 'cut' | 'silence'): void;
+  /** Whether such a reply has been lost. */
+  readonly lost: boolean;
+  /** No connection passes until told otherwise. */
+  refuse(refused: boolean): void;
+  stop(): Promise<void>;
+}
+
+export async function startProxy(target: number): Promise<LossyProxy> {
+  const sockets = new Set<Socket>();
+  let wanted: { word: string; then: 'cut' | 'silence' } | null = null;
+  let lost = false;
+  let refused = false;
+  const server = createServer((client) => {
+    if (refused) {
+      client.destroy();
+      return;
+    }
+    const upstream = dial(target, '127.0.0.1');
+    const pair = [client, upstream];
+    let mute: 'cut' | 'silence' | null = null;
+    for (const socket of pair) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        sockets.delete(socket);
+        for (const other of pair) other.destroy();
+      });
+    }
+    client.on('data', (chunk) => {
+      if (wanted !== null && chunk.includes(wanted.word)) {
+        mute = wanted.then;
+        wanted = null;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (mute === null) {
+        client.write(chunk);
+        return;
+      }
+      lost = true;
+      if (mute === 'cut') for (const socket of pair) socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    loseReplyTo: (word, then) => {
+      wanted = { word, then };
+    },
+    get lost() {
+      return lost;
+    },
+    refuse: (value) => {
+      refused = value;
+      if (value) for (const socket of sockets) socket.destroy();
+    },
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,97 @@
+/** How fast the store commits beside what the same client and server do at most: raw XADD. */
+import { Redis } from 'ioredis';
+import type { EpochMs } from '../../../src/lib/brand.js';
+import { RedisStore } from '../../../src/store/redis.js';
+import type { Commit } from '../../../src/store/store.js';
+import { commitAfter, EMPTY_HEAD, headAfter } from '../../store/fixtures.js';
+
+const WRITERS = 64;
+const PAYLOAD_BYTES = 500;
+/** Commits of one execution before a writer begins the next. */
+const COMMITS_PER_EXECUTION = 20;
+
+export interface Throughput {
+  readonly commitsPerSecond: number;
+  readonly xaddsPerSecond: number;
+  /** Of the medians. */
+  readonly ratio: number;
+}
+
+/** Alternates the two, so that other work on the machine disturbs both alike; medians. */
+export async function measureThroughput(
+  url: string,
+  rounds: number,
+  ms: number,
+): Promise<Throughput> {
+  const store = await RedisStore.open(url);
+  const client = new Redis(url);
+  const commits: number[] = [];
+  const xadds: number[] = [];
+  let run = 0;
+  const payload = 'x'.repeat(PAYLOAD_BYTES);
+  for (let round = 0; round < rounds; round += 1) {
+    xadds.push(
+      await rate(ms, (writer) => {
+        const key = `raw:${writer}`;
+        return () => client.xadd(key, '*', 'f', payload);
+      }),
+    );
+    run += 1;
+    commits.push(
+      await rate(ms, (writer) => {
+        const next = stream(`${run}-${writer}`);
+        return async () => {
+          if ((await store.commit(next())) !== 'committed') throw new Error('A conflict.');
+        };
+      }),
+    );
+  }
+  await store.close();
+  client.disconnect();
+  const [commitsPerSecond, xaddsPerSecond] = [median(commits), median(xadds)];
+  return { commitsPerSecond, xaddsPerSecond, ratio: commitsPerSecond / xaddsPerSecond };
+}
+
+/** What an engine commits: a start, turns that swap a timer and an effect, an end. */
+function stream(name: string): () => Commit {
+  let execution = 0;
+  let head = EMPTY_HEAD;
+  let made = 0;
+  return () => {
+    const last = made === COMMITS_PER_EXECUTION - 1;
+    const commit = commitAfter(head, `${name}-${execution}`, {
+      padding: PAYLOAD_BYTES - 120,
+      row: { status: last ? 'SUCCEEDED' : 'RUNNING' },
+      timers: [
+        { key: `t${made - 1}`, dueAt: null },
+        { key: `t${made}`, dueAt: last ? null : (1_700_000_000_000 as EpochMs) },
+      ],
+      outbox: [
+        { key: `work:${made - 1}`, effect: null },
+        { key: `work:${made}`, effect: last ? null : { what: 'task', frame: '0', by: made } },
+      ],
+    });
+    head = last ? EMPTY_HEAD : headAfter(commit);
+    made = last ? 0 : made + 1;
+    if (last) execution += 1;
+    return commit;
+  };
+}
+
+async function rate(ms: number, writer: (index: number) => () => Promise<unknown>) {
+  let done = 0;
+  const started = performance.now();
+  const stop = started + ms;
+  const write = async (once: () => Promise<unknown>): Promise<void> => {
+    while (performance.now() < stop) {
+      await once();
+      done += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: WRITERS }, (_, index) => write(writer(index))));
+  return (1_000 * done) / (performance.now() - started);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+}
