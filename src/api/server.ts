@@ -211,11 +211,15 @@ function isAws(request: Request): boolean {
   return request.method === 'POST' && request.path === '/';
 }
 
-/** What the body parser found wrong, in AWS's words. */
+/** What express found wrong with the body or the path, in AWS's words. */
 function bodyError(error: unknown): ApiError | null {
   const type = (error as { readonly type?: unknown } | null)?.type;
   if (type === 'entity.too.large') {
     return new ApiError('SerializationException', `Request size exceeded ${MAX_BODY_BYTES} bytes`);
+  }
+  // What no percent-decoding can read is no path of ours.
+  if (error instanceof URIError) {
+    return new ApiError('UnknownOperationException', 'There is no such route.');
   }
   if (typeof type !== 'string') return null;
   return new ApiError('SerializationException', 'The request body could not be read');

@@ -41,6 +41,7 @@ export async function startRequest(
       mapRunArn: null,
       roleArn: revision.roleArn,
       type: machine.type,
+      ...(only === 'EXPRESS' ? { synchronous: true } : {}),
     },
     revision: { id: revision.id, definition: revision.definition, type: machine.type },
     input: value,

@@ -56,7 +56,6 @@ export function contextObject(
   extras: ContextExtras,
 ): JsonObject {
   const { identity } = state;
-  const standard = identity.type === 'STANDARD';
   const execution: [string, Json][] = [
     ['Id', identity.arn],
     ['Input', state.input],
@@ -64,8 +63,8 @@ export function contextObject(
     ['Name', identity.name],
     ['RoleArn', identity.roleArn],
   ];
-  // Absent in recordings of Express executions.
-  if (standard) execution.push(['RedriveCount', state.redriveCount]);
+  // Absent in recordings of synchronous Express executions only.
+  if (identity.synchronous !== true) execution.push(['RedriveCount', state.redriveCount]);
   if (state.redrivenAt !== null) execution.push(['RedriveTime', formatTimestamp(state.redrivenAt)]);
   const entered: [string, Json][] = [
     ['Name', frame.state],

@@ -71,6 +71,8 @@ export interface ExecutionIdentity {
   readonly mapRunArn: string | null;
   readonly roleArn: string;
   readonly type: 'STANDARD' | 'EXPRESS';
+  /** StartSyncExecution and TestState: their Context Object has no RedriveCount (recorded). */
+  readonly synchronous?: boolean;
 }
 
 /** What a Distributed Map hands to its Map Run. Everything is evaluated already but ItemSelector. */

@@ -197,7 +197,7 @@ class LocalEngine implements Engine {
     const deadlineAt = seconds === null ? null : ((this.clock.now() + seconds * 1000) as EpochMs);
     return this.live.enqueue(arn, async (live) => {
       if (live.state !== null) return { is: 'exists', state: live.state };
-      await this.turn(live, {
+      const facts = await this.turn(live, {
         type: 'Start',
         identity: request.identity,
         revision: request.revision.id,
@@ -206,8 +206,10 @@ class LocalEngine implements Engine {
         deadlineAt,
       });
       assert(live.state !== null, 'A start leaves a state behind.');
-      const { startedAt } = live.state as ExecutionState;
-      return { is: 'started', startedAt };
+      const state: ExecutionState = live.state;
+      // Another engine was faster with the same name.
+      if (facts.length === 0) return { is: 'exists', state };
+      return { is: 'started', startedAt: state.startedAt };
     });
   }
 
@@ -216,9 +218,10 @@ class LocalEngine implements Engine {
     return this.live.enqueue(arn, (live) => this.turn(live, stimulus));
   }
 
-  private inBackground(arn: ExecutionArn, stimulus: Stimulus): void {
+  /** Never rejects; resolves when the stimulus is dealt with or given up. */
+  private async inBackground(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
     if (this.closed || !this.drives(arn)) return;
-    this.deliverSurely(arn, stimulus).catch((error) => this.quarantine(arn, error));
+    await this.deliverSurely(arn, stimulus).catch((error) => this.quarantine(arn, error));
   }
 
   /** Tries again while the store is out of reach; a bug or a damaged journal ends it. */
@@ -473,6 +476,10 @@ class LocalEngine implements Engine {
       if (signal?.aborted) onAbort();
       look();
     });
+  }
+
+  isTaskToken(token: string): boolean {
+    return readToken(this.key, token) !== null;
   }
 
   taskSucceeded(token: string, output: Json): Promise<TokenAnswer> {

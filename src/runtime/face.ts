@@ -79,6 +79,8 @@ export interface Engine {
     arn: ExecutionArn | null,
     listener: (arn: ExecutionArn, facts: readonly Fact[]) => void,
   ): () => void;
+  /** Whether this engine made the token; says nothing of whether its task still waits. */
+  isTaskToken(token: string): boolean;
   taskSucceeded(token: string, output: Json): Promise<TokenAnswer>;
   taskFailed(token: string, failure: Failure): Promise<TokenAnswer>;
   taskHeartbeat(token: string): Promise<TokenAnswer>;

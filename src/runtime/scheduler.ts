@@ -10,7 +10,11 @@ import type { Clock } from './clock.js';
 const HORIZON_MS = 60_000;
 const REFILL_BATCH = 10_000;
 
-type Deliver = (arn: ExecutionArn, keys: readonly string[]) => void;
+/** Pause before the store is asked again when all it gave is being delivered already. */
+const BUSY_PAUSE_MS = 20;
+
+/** Resolves when the timers are no longer in the store, or the delivery was given up. */
+type Deliver = (arn: ExecutionArn, keys: readonly string[]) => Promise<void>;
 
 interface Entry {
   readonly arn: ExecutionArn;
@@ -21,6 +25,8 @@ interface Entry {
 export class Scheduler {
   private readonly entries = new Map<string, Entry>();
   private readonly heap: Entry[] = [];
+  /** Fired, and in the store until their turn is committed. */
+  private readonly firing = new Set<string>();
   private cancelWake: (() => void) | null = null;
   private cancelRefill: (() => void) | null = null;
   private wakeAt = Number.POSITIVE_INFINITY;
@@ -43,14 +49,19 @@ export class Scheduler {
     if (this.closed) return;
     const until = (this.clock.now() + HORIZON_MS) as EpochMs;
     const due = await this.store.dueTimers(until, REFILL_BATCH);
+    let added = 0;
     for (const { arn, key, dueAt } of due) {
       // What memory holds was set after a commit and may be newer: a heartbeat moves its timer.
-      if (!this.entries.has(nameOf(arn, key))) this.insert({ arn, key, dueAt });
+      const name = nameOf(arn, key);
+      if (this.entries.has(name) || this.firing.has(name)) continue;
+      this.insert({ arn, key, dueAt });
+      added++;
     }
     // A full batch means more may be due before the horizon: ask again from the last one seen.
     const full = due.length === REFILL_BATCH;
     this.loadedUntil = full ? (due.at(-1)?.dueAt ?? until) : until;
-    const again = full ? this.loadedUntil : this.clock.now() + HORIZON_MS / 2;
+    const next = added > 0 ? 0 : this.clock.now() + BUSY_PAUSE_MS;
+    const again = full ? Math.max(this.loadedUntil, next) : this.clock.now() + HORIZON_MS / 2;
     this.cancelRefill = this.clock.at(again as EpochMs, () => {
       this.refill().catch(this.onError);
     });
@@ -110,7 +121,18 @@ export class Scheduler {
       else keys.push(entry.key);
     }
     this.arm();
-    for (const [arn, keys] of due) this.deliver(arn, keys);
+    for (const [arn, keys] of due) this.fireTogether(arn, keys);
+  }
+
+  private fireTogether(arn: ExecutionArn, keys: readonly string[]): void {
+    for (const key of keys) this.firing.add(nameOf(arn, key));
+    const done = (): void => {
+      for (const key of keys) this.firing.delete(nameOf(arn, key));
+    };
+    this.deliver(arn, keys).then(done, (error) => {
+      done();
+      this.onError(error);
+    });
   }
 
   close(): void {

@@ -262,6 +262,35 @@ describe('the children of a Map Run', () => {
     expect(output).toEqual([[1, 2], []]);
   });
 
+  it('are aborted when a branch beside the Map fails', async () => {
+    const { calls, run } = gate();
+    const functions = { 'fn:wait': run, 'fn:bad': () => fail('Bad') };
+    const world = await createWorld({ functions });
+    const map = mapMachine({}, task('fn:wait'));
+    const wait = { StartAt: 'W', States: { W: { Type: 'Wait', Seconds: 1, Next: 'Item' } } };
+    const bad = { ...wait, States: { ...wait.States, ...task('fn:bad') } };
+    const branches = { Type: 'Parallel', Branches: [map, bad], End: true };
+    const arn = await world.start({ StartAt: 'P', States: { P: branches } }, [1, 2]);
+    await until(() => calls.length === 2);
+    const state = await world.engine.ended(arn);
+    expect(failureOf(state)).toEqual({ error: 'Bad', cause: '' });
+    await until(async () => (await onlyRun(world, arn)).status === 'ABORTED');
+    expect((await onlyRun(world, arn)).itemCounts).toMatchObject({ aborted: 2, running: 0 });
+    const events = await world.events(arn);
+    expect(events.some((event) => event.startsWith('MapRunAborted'))).toBe(true);
+  });
+
+  it('of children are aborted with them', async () => {
+    const { calls, run } = gate();
+    const world = await createWorld({ functions: { 'fn:wait': run } });
+    const inner = mapMachine({}, task('fn:wait')).States as JsonObject;
+    const arn = await world.start(mapMachine({}, inner), [[1], [2]]);
+    await until(() => calls.length === 2);
+    await world.engine.stop(arn, { error: null, cause: null });
+    await until(async () => (await world.store.open(10, null)).items.length === 0);
+    await until(async () => (await onlyRun(world, arn)).status === 'ABORTED');
+  });
+
   it('may be Express executions', async () => {
     const world = await createWorld();
     const arn = await world.start(mapMachine({ Label: 'L' }, PASS, 'EXPRESS'), [1]);

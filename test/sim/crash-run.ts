@@ -175,6 +175,11 @@ function noteEnds(facts: readonly Fact[], commit: number, endedAt: Map<string, n
 
 export function assertSameAs(clean: Ended, ended: Ended): void {
   expect(ended.result).toEqual(clean.result);
+  assertLawful(ended);
+}
+
+/** Over, lawful, and nothing that was finished ran again. */
+export function assertLawful(ended: Ended): void {
   assertJournalLaws(ended.facts);
   expect(foldOf(ended.facts).status).not.toBe('RUNNING');
   for (const call of ended.calls) {

@@ -1,13 +1,13 @@
 /**
  * The exhaustive crash-point sweep: every machine of the corpus, every commit, every kind of fault;
- * and random machines, each with a few faults drawn by its seed. Whatever happens, the outcome is that
- * of the run without a fault, no handler runs again once its result is in the journal, and the
- * journal is lawful.
+ * and random machines, each with a few faults drawn by its seed. Whatever happens, the outcome of a
+ * corpus machine is that of the run without a fault; no run is stuck, no handler runs again once its
+ * result is in the journal, and the journal is lawful.
  */
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../support/seeded-random.js';
 import { CORPUS } from './corpus.js';
-import { assertSameAs, type Point, runWith, STORE_FAULTS } from './crash-run.js';
+import { assertLawful, assertSameAs, type Point, runWith, STORE_FAULTS } from './crash-run.js';
 import { generateMachine } from './generator.js';
 
 const HANDLER_FAULTS = ['dies-in-handler', 'dies-with-result'] as const;
@@ -40,7 +40,8 @@ const SEEDS = Number(process.env.SIM_SEEDS ?? (process.env.SIM_SEED === undefine
 const FAULTS_PER_SEED = 5;
 
 describe('random machines', () => {
-  it('end the same wherever the process dies or the store fails', async () => {
+  // Work that is repeated takes its time again: a timeout may come first, so outcomes may differ.
+  it('end, lawfully, wherever the process dies or the store fails', async () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const machine = generateMachine(seed);
       const random = new SeededRandom(seed);
@@ -49,7 +50,7 @@ describe('random machines', () => {
         const fault = random.pick([...STORE_FAULTS, ...HANDLER_FAULTS]);
         const at = random.between(1, fault.includes('commit') ? clean.commits : 10);
         try {
-          assertSameAs(clean, await runWith(machine, { fault, at } as Point));
+          assertLawful(await runWith(machine, { fault, at } as Point));
         } catch (error) {
           const replay = `SIM_SEED=${seed} npx vitest run --project fast test/sim`;
           const shown = JSON.stringify(machine.definition);

@@ -7,6 +7,8 @@ import type { Actions } from './action.js';
 
 export const taskActions: Actions<'SendTaskSuccess' | 'SendTaskFailure' | 'SendTaskHeartbeat'> = {
   SendTaskSuccess: async (api, input) => {
+    // Recorded (test_sfn_send_task_outcome_with_no_such_token): the token is judged first.
+    if (!api.engine.isTaskToken(input.taskToken)) throw invalidToken();
     const output = parseJson(input.output);
     if ('error' in output) throw invalidOutput(output.error.message);
     return answered(await api.engine.taskSucceeded(input.taskToken, output.value));

@@ -42,6 +42,7 @@ function identityOf(
     mapRunArn: null,
     roleArn: roleArn ?? '',
     type: 'EXPRESS',
+    synchronous: true,
   };
 }
 

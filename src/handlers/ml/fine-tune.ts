@@ -275,8 +275,11 @@ function bestMetrics({ metrics, bestEpoch }: FineTuneResult): JsonObject {
 }
 
 function show(progress: ProgressEvent, context: HandlerContext): void {
-  const { epoch, step, totalSteps, loss } = progress;
-  const note = `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`;
+  const { epoch, step, totalSteps, loss, validation } = progress;
+  const note =
+    validation === undefined
+      ? `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`
+      : `epoch ${epoch} ended, mean loss ${loss.toFixed(4)}, validation accuracy ${validation.accuracy.toFixed(3)}`;
   context.progress(step, totalSteps, note, plain({ ...progress }));
 }
 

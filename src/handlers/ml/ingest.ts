@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../lib/json.js';
 import { CASTS } from '../../ml/data/columns.js';
 import { accessDenied, notFound } from '../../ml/data/data-failure.js';
 import { FORMATS } from '../../ml/data/formats.js';
-import { type IngestParameters, ingest } from '../../ml/data/ingest.js';
+import { type IngestParameters, type IngestResult, ingest } from '../../ml/data/ingest.js';
 import type { S3Settings } from '../../ml/data/source-s3.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { asTask } from './ingest-support.js';
@@ -21,8 +21,21 @@ export function ingestHandler(options: IngestOptions = {}): Handler {
     parameters: PARAMETERS,
     onWorkerLost: 'rerun',
     run: (parameters, context) =>
-      asTask(() => ingest(parameters as unknown as IngestParameters, worldOf(context, options))),
+      asTask(async () => {
+        const world = worldOf(context, options);
+        const result = await ingest(parameters as unknown as IngestParameters, world);
+        warnOfBadRows(result, context);
+        return result;
+      }),
   };
+}
+
+/** Rows that `onBadRow: "skip"` left out are said aloud: nobody should train on less than he thinks. */
+function warnOfBadRows({ badRows }: IngestResult, context: HandlerContext): void {
+  const first = badRows?.first[0];
+  if (badRows === undefined || first === undefined) return;
+  const rows = badRows.count === 1 ? '1 broken row was' : `${badRows.count} broken rows were`;
+  context.log.warn(`${rows} skipped; the first is line ${first.line}: ${first.problem}`);
 }
 
 function worldOf(context: HandlerContext, options: IngestOptions) {

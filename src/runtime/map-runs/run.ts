@@ -65,20 +65,6 @@ const RESULTS_READ_AHEAD = 16;
 const RESULT_WRITER_FAILED = 'States.ResultWriterFailed';
 const NOT_GIVEN: Failure = { error: null, cause: null };
 
-export interface Order {
-  readonly parent: ExecutionState;
-  readonly frame: FrameId;
-  readonly by: Seq;
-  readonly stateName: string;
-  readonly request: MapRunRequest;
-  readonly plan: MapRunPlan;
-  /** The children's machine. */
-  readonly revision: Revision;
-  readonly view: SelectorView;
-  /** How often the parent has redriven it. */
-  readonly redrives: number;
-}
-
 interface RunningChild {
   readonly index: number;
   readonly items: number;
@@ -466,101 +452,6 @@ export class MapRunDrive {
     await this.save();
   }
 
-  private outcome: Outcome | null = null;
-
-  private isExported(): boolean {
-    const { writer } = this.order.request;
-    return writer !== null && writer.resource !== null;
-  }
-
-  private async succeed(): Promise<Outcome> {
-    if (this.isExported()) return this.exported();
-    return this.inline();
-  }
-
-  private async inline(): Promise<Outcome> {
-    const { payloadBytes } = this.world;
-    const shape = shapeOf(this.order.request.writer);
-    const text =
-      this.outputs === null
-        ? await inlineResult(this.children(), shape, payloadBytes)
-        : joined(this.outputs);
-    if (text === null || Buffer.byteLength(text) > payloadBytes) {
-      return { ok: false, failure: resultTooLarge(this.order.stateName).failure };
-    }
-    return { ok: true, output: JSON.parse(text) as Json };
-  }
-
-  private async exported(): Promise<Outcome> {
-    const { request } = this.order;
-    const { io } = this.world;
-    const { writer } = request;
-    try {
-      if (io === null || writer === null || writer.resource === null) {
-        const reason = `This engine was started without access to ${writer?.resource}.`;
-        throw new TaskFailure(RESULT_WRITER_FAILED, reason);
-      }
-      const target = { resource: writer.resource, parameters: writer.parameters };
-      const output = await exportResults({
-        folder: await io.folder(target, folderName(this.arn)),
-        mapRunArn: this.arn,
-        shape: shapeOf(writer),
-        children: this.children(),
-        pending: this.pending(),
-      });
-      this.resultsWritten = this.progress.childTally.succeeded;
-      return { ok: true, output };
-    } catch (error) {
-      if (this.closed) return { ok: false, failure: NOT_GIVEN };
-      if (error instanceof TaskFailure) {
-        return { ok: false, failure: { error: error.error, cause: error.reason } };
-      }
-      this.world.report('Results of a Map Run could not be written.', error, { arn: this.arn });
-      const cause = error instanceof Error ? error.message : String(error);
-      return { ok: false, failure: { error: RESULT_WRITER_FAILED, cause } };
-    }
-  }
-
-  /** What has been done is exported all the same; a writer that fails does not hide the reason. */
-  private async giveUp(ending: Ending): Promise<Outcome> {
-    if (this.isExported()) await this.exported();
-    return { ok: false, failure: ending.status === 'FAILED' ? ending.failure : NOT_GIVEN };
-  }
-
-  /** All children in order, read ahead a little. */
-  private async *children(): AsyncGenerator<ExecutionState> {
-    const ahead: Promise<ExecutionState | null | undefined>[] = [];
-    const count = this.nextIndex;
-    let asked = 0;
-    for (let index = 0; index < count; index++) {
-      while (asked < count && ahead.length < RESULTS_READ_AHEAD) {
-        const arn = this.childArn(asked++);
-        ahead.push(this.persistently(() => this.world.state(arn)));
-      }
-      const state = await ahead.shift();
-      // Better no results than a part of them: the next start writes them.
-      if (this.closed) throw new Error('The engine is shutting down.');
-      if (state !== null && state !== undefined) yield state;
-    }
-  }
-
-  /** Items that were never given to a child; none when the source could not be read. */
-  private async *pending(): AsyncGenerator<ChildInput> {
-    const { ending } = this;
-    if (ending === null) return;
-    if (ending.status === 'FAILED' && ending.failure.error === ITEM_READER_FAILED) return;
-    const { request, plan, view } = this.order;
-    const { payloadBytes, io } = this.world;
-    const source = { request, plan, view, payloadBytes, io };
-    yield* childInputs({
-      ...source,
-      signal: new AbortController().signal,
-      from: { children: this.nextIndex, items: this.itemsTaken },
-      existing: new Map(),
-      onOpen: (version) => this.checkVersion(version),
-    });
-  }
-
   private async deliver(): Promise<void> {
     const { order, world, body } = this;
     const outcome = this.outcome ?? (await this.rebuiltOutcome());
@@ -579,32 +470,10 @@ export class MapRunDrive {
       await this.persistently(() => world.store.documents.remove(OPEN_KIND, this.arn));
   }
 
-  private async rebuiltOutcome(): Promise<Outcome> {
-    const { body } = this;
-    const { failure, output } = body.driver;
-    if (body.status !== 'SUCCEEDED') return { ok: false, failure: failure ?? NOT_GIVEN };
-    if (this.isExported()) return { ok: true, output };
-    this.nextIndex = body.executionCounts.total;
-    return this.inline();
-  }
-
   /** What DescribeMapRun shows now. */
   shown(): MapRun {
     const { driver: _driver, ...shown } = this.bodyNow();
     return shown;
-  }
-
-  private bodyNow(): MapRunBody {
-    const { body, progress, settings } = this;
-    const isOver = body.status !== 'RUNNING';
-    const counts =
-      isOver && this.outcome === null ? {} : shownCounts(progress, this.resultsWritten);
-    return {
-      ...body,
-      ...counts,
-      ...shownSettings(settings),
-      driver: { ...body.driver, settings, cursor: copyOf(progress.cursor) },
-    };
   }
 
   /** False when the Map Run is over. */
@@ -617,71 +486,6 @@ export class MapRunDrive {
     return true;
   }
 
-  private checkpointSoon(): void {
-    if (this.cancelCheckpoint !== null || this.closed) return;
-    const { clock } = this.world;
-    this.cancelCheckpoint = clock.at((clock.now() + CHECKPOINT_MS) as EpochMs, () => {
-      this.cancelCheckpoint = null;
-      if (this.body.status !== 'RUNNING' || this.closed) return;
-      this.save().catch((error) => this.world.report('A Map Run was not saved.', error, {}));
-    });
-  }
-
-  /** Writes the document; what others have set in it meanwhile is taken over. */
-  private save(): Promise<void> {
-    this.saving = this.saving
-      .catch(() => undefined)
-      .then(() => this.persistently(() => this.put()));
-    return this.saving as Promise<void>;
-  }
-
-  private async put(): Promise<void> {
-    const { documents } = this.world.store;
-    for (;;) {
-      const before = this.body;
-      const body = this.bodyNow();
-      const put = await documents.put(
-        MAP_RUN_KIND,
-        this.arn,
-        body as unknown as Json,
-        this.revision,
-      );
-      if (put !== 'conflict') {
-        this.revision = put;
-        this.body = { ...this.body, ...shownSettings(body.driver.settings) };
-        return;
-      }
-      const stored = await loadMapRun(documents, this.arn);
-      this.revision = stored?.revision ?? null;
-      if (stored === null) continue;
-      this.settings = mergedSettings(this.settings, before, stored.body);
-      this.body = { ...this.body, ...shownSettings(this.settings) };
-      this.wake();
-    }
-  }
-
-  /** Tries again while the store is away; undefined when the engine closes meanwhile. */
-  private async persistently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      if (this.closed) return undefined;
-      try {
-        return await work();
-      } catch (error) {
-        if (this.closed) return undefined;
-        if (!isPassing(error) && attempt >= ATTEMPTS) throw error;
-        this.world.report('A Map Run waits for its store.', error, { arn: this.arn });
-        await this.sleep(RETRY_MS);
-      }
-    }
-  }
-
-  private sleep(ms: number): Promise<void> {
-    const { clock } = this.world;
-    return new Promise((resolve) => {
-      clock.at((clock.now() + ms) as EpochMs, resolve);
-    });
-  }
-
   /** Leaves everything as it is: the next start goes on from here. */
   close(): void {
     this.closed = true;
@@ -689,16 +493,6 @@ export class MapRunDrive {
     this.stopReading.abort();
     this.wake();
   }
-}
-
-/** The store is away for now. */
-function isPassing(error: unknown): boolean {
-  return error instanceof Error && error.name === 'StoreUnavailable';
-}
-
-function joined(outputs: ReadonlyMap<number, string>): string {
-  const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, text]) => text);
-  return `[${inOrder.join(',')}]`;
 }
 
 function breath(): Promise<void> {

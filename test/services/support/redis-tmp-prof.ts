@@ -3,7 +3,7 @@ import { measureThroughput } from './redis-throughput.js';
 const s = await startRedis(redisBinary()!, {
   appendonly: 'yes',
   appendfsync: 'everysec',
-  save: '',
+  save: '', 'auto-aof-rewrite-percentage': '0',
 });
 console.log(await measureThroughput(s.url, 3, 1500));
 console.log(

@@ -1,0 +1,21 @@
+/** What a Map Run is to do, and for whom. */
+import type { MapRunRequest } from '../../core/fact.js';
+import type { MapRunPlan } from '../../core/machine.js';
+import type { ExecutionState } from '../../core/state.js';
+import type { FrameId, Seq } from '../../lib/brand.js';
+import type { Revision } from '../face.js';
+import type { SelectorView } from './children.js';
+
+export interface Order {
+  readonly parent: ExecutionState;
+  readonly frame: FrameId;
+  readonly by: Seq;
+  readonly stateName: string;
+  readonly request: MapRunRequest;
+  readonly plan: MapRunPlan;
+  /** The children's machine. */
+  readonly revision: Revision;
+  readonly view: SelectorView;
+  /** How often the parent has redriven it. */
+  readonly redrives: number;
+}
