@@ -12,14 +12,14 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/services/**', 'test/ml/slow/**'],
+          exclude: ['test/e2e/**', 'test/cli/**', 'test/services/**', 'test/ml/slow/**'],
         },
       },
       {
         extends: true,
         test: {
           name: 'full',
-          include: ['test/e2e/**/*.test.ts', 'test/services/**/*.test.ts', 'test/ml/slow/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/services/**/*.test.ts', 'test/ml/slow/**/*.test.ts'],
           testTimeout: 300_000,
         },
       },

@@ -38,7 +38,9 @@ function run(name, command, args, options = {}) {
   const started = Date.now();
   const { status, error } = spawnSync(command, args, { stdio: 'inherit', ...options });
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
-  process.stdout.write(`--- ${name}: ${status === 0 ? 'ok' : `exit ${status ?? error}`} (${seconds} s)\n`);
+  process.stdout.write(
+    `--- ${name}: ${status === 0 ? 'ok' : `exit ${status ?? error}`} (${seconds} s)\n`,
+  );
   return status === 0;
 }
 
@@ -79,7 +81,9 @@ function vitest(name, project, node) {
     failures.push(name);
     return;
   }
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
   totals.passed += numPassedTests;
   totals.skipped += numPendingTests;
   // A suite that could not be loaded fails without a failed test.

@@ -5,12 +5,13 @@ import type { Logger } from '../handlers/handler.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import type { TaskProgress } from '../runtime/dispatcher.js';
 import { bar, bold, cyan, dim, duration, green, red, yellow } from './style.js';
+import type { Watcher } from './watch.js';
 
 /** Without a terminal a bar is printed as a line this often. */
 const QUIET_INTERVAL_MS = 5_000;
 const LIVE_INTERVAL_MS = 100;
 
-export class ProgressView {
+export class ProgressView implements Watcher {
   private readonly entered = new Map<string, { readonly name: string; readonly at: number }>();
   private readonly live = process.stderr.isTTY === true;
   private readonly caught = new Set<string>();
@@ -18,8 +19,26 @@ export class ProgressView {
   private lastBarAt = 0;
   private lastBar = '';
 
+  /** What an earlier run of the execution did: what is finished, and what now goes on. */
+  known(facts: readonly Fact[]): void {
+    const done: string[] = [];
+    const open = new Map<string, string>();
+    for (const fact of facts) {
+      if (fact.type === 'StateEntered') {
+        this.entered.set(fact.frame, { name: fact.name, at: fact.at });
+        open.set(fact.frame, fact.name);
+      }
+      if (fact.type === 'StateExited') {
+        open.delete(fact.frame);
+        if (fact.frame === ROOT_FRAME) done.push(fact.name);
+      }
+    }
+    if (done.length > 0) this.line(dim(`done before: ${done.join(', ')}`));
+    for (const name of open.values()) this.line(`${cyan('▸')} ${bold(name)} ${dim('goes on')}`);
+  }
+
   /** Facts as they become durable. */
-  facts(facts: readonly Fact[]): void {
+  news(facts: readonly Fact[]): void {
     for (const fact of facts) this.fact(fact);
   }
 

@@ -14,8 +14,8 @@ export interface JsonataAnalysis {
   readonly statesMembers: readonly string[];
   /** jsonata may mark arrays it was given, so the bindings must be copies. */
   readonly marksArrays: boolean;
-  /** Strings may grow without bound: a function can call itself and there is concatenation. */
-  readonly growsStrings: boolean;
+  /** Something may be made again and again, so what an evaluation makes has to be counted. */
+  readonly allocates: boolean;
 }
 
 /** jsonata's tree, of which its own type tells only a part. */
@@ -29,24 +29,37 @@ interface Walk {
   readonly variables: Set<string>;
   readonly statesMembers: Set<string>;
   marksArrays: boolean;
-  hasLambda: boolean;
-  hasConcatenation: boolean;
+  allocates: boolean;
 }
+
+/** Functions that call others, or whose result can be much larger than their arguments. */
+const GROWING: ReadonlySet<unknown> = new Set([
+  ...['append', 'each', 'filter', 'join', 'map', 'pad', 'partition', 'range', 'reduce', 'replace'],
+  ...['sift', 'split', 'zip'],
+]);
+
+/** Steps that only look at what is there. */
+const LOOKING: ReadonlySet<unknown> = new Set([
+  'name',
+  'wildcard',
+  'descendant',
+  'parent',
+  'variable',
+]);
 
 export function analyseJsonata(ast: ExprNode): JsonataAnalysis {
   const walk: Walk = {
     variables: new Set(),
     statesMembers: new Set(),
     marksArrays: false,
-    hasLambda: false,
-    hasConcatenation: false,
+    allocates: false,
   };
   visit(walk, ast as unknown as Tree, { isTop: true, defined: new Set() });
   return {
     variables: [...walk.variables].sort(),
     statesMembers: [...walk.statesMembers].sort(),
     marksArrays: walk.marksArrays,
-    growsStrings: walk.hasLambda && walk.hasConcatenation,
+    allocates: walk.allocates,
   };
 }
 
@@ -77,8 +90,10 @@ function note(walk: Walk, node: Tree): void {
   if (node.keepSingletonArray === true || node.keepArray === true || node.type === 'transform') {
     walk.marksArrays = true;
   }
-  if (node.type === 'lambda') walk.hasLambda = true;
-  if (node.type === 'binary' && node.value === '&') walk.hasConcatenation = true;
+  if (node.type === 'lambda' || (node.type === 'binary' && node.value === '..')) {
+    walk.allocates = true;
+  }
+  if (node.type === 'variable' && GROWING.has(node.value)) walk.allocates = true;
 }
 
 function visitNode(walk: Walk, node: Tree, place: Place): void {
@@ -134,6 +149,7 @@ function visitGeneric(walk: Walk, node: Tree, place: Place): void {
 function visitPath(walk: Walk, steps: readonly Tree[], place: Place): void {
   const defined = new Set(place.defined);
   steps.forEach((step, i) => {
+    if (i > 0 && !LOOKING.has(step.type)) walk.allocates = true;
     const isStates = i === 0 && step.type === 'variable' && step.value === 'states';
     const here: Place = { isTop: place.isTop && i === 0, defined };
     if (isStates && !defined.has('states')) {

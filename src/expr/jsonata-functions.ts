@@ -5,16 +5,15 @@
  */
 import type { Expression, Focus } from 'jsonata';
 import { HASH_ALGORITHMS, hashText } from '../lib/digest.js';
-import { exceedsDepth, type Json } from '../lib/json.js';
+import { canonicalJson, exceedsDepth, type Json } from '../lib/json.js';
 import { javaRandom } from './java.js';
+import { charge, MEMORY_EXCEEDED } from './jsonata-memory.js';
 import { JSONATA_SEQUENCE, JSONATA_STRING, MAX_NESTING } from './limits.js';
 import type { Chance } from './scope.js';
 import { parseStrictJson } from './strict-json.js';
 
 /** A name no expression can spell. */
 export const CHANCE = '\u0000chance';
-
-export const MEMORY_EXCEEDED = 'Expression evaluation memory limit exceeded';
 
 /** What jsonata throws and turns into a message: D3137 carries any text. */
 function failure(message: string) {
@@ -32,6 +31,7 @@ export function registerFunctions(expression: Expression): void {
   expression.registerFunction('parse', parse, '<s?:x>');
   expression.registerFunction('shuffle', shuffle, '<a:a>');
   expression.registerFunction('base64decode', base64decode, '<s-:s>');
+  expression.registerFunction('distinct', distinct, '<x:x>');
   expression.registerFunction('pad', pad, '<s-ns?:s>');
   expression.registerFunction('millis', millis, '<:n>');
   expression.registerFunction('now', now, '<s?s?:s>');
@@ -112,15 +112,35 @@ function base64decode(text: unknown): unknown {
 }
 
 /** jsonata's own builds the padding whatever its width. */
-function pad(text: unknown, width: unknown, characters: unknown): unknown {
+function pad(this: Focus, text: unknown, width: unknown, characters: unknown): unknown {
   if (typeof text !== 'string' || typeof width !== 'number') return undefined;
   if (Math.abs(width) > JSONATA_STRING) throw new RangeError(MEMORY_EXCEEDED);
   const missing = Math.trunc(Math.abs(width)) - [...text].length;
   if (missing <= 0) return text;
+  charge(this.environment, missing);
   const fill = typeof characters === 'string' && characters !== '' ? [...characters] : [' '];
   let padding = fill.join('').repeat(Math.floor(missing / fill.length));
   padding += fill.slice(0, missing % fill.length).join('');
   return width < 0 ? padding + text : text + padding;
+}
+
+/** jsonata's own compares each value with every other one, which takes minutes for a long array. */
+function distinct(array: unknown): unknown {
+  if (!Array.isArray(array) || array.length <= 1) return array;
+  const seen = new Set<unknown>();
+  const kept = array.filter((value: unknown) => {
+    const identity = identityOf(value);
+    return seen.has(identity) ? false : seen.add(identity);
+  });
+  const { sequence } = array as { readonly sequence?: unknown };
+  return sequence === true ? Object.assign(kept, { sequence }) : kept;
+}
+
+/** Equal values have the same identity; text cannot be taken for a value that is written alike. */
+function identityOf(value: unknown): unknown {
+  if (typeof value === 'string') return `s${value}`;
+  if (typeof value !== 'object' || value === null || '_jsonata_lambda' in value) return value;
+  return `o${canonicalJson(value as Json)}`;
 }
 
 function millis(this: Focus): unknown {

@@ -6,13 +6,14 @@
 import jsonata, { type Expression } from 'jsonata';
 import { isArray, type Json, type JsonObject, setOwn } from '../lib/json.js';
 import { analyseJsonata, type JsonataAnalysis } from './jsonata-analysis.js';
-import { CHANCE, MEMORY_EXCEEDED, registerFunctions } from './jsonata-functions.js';
+import { CHANCE, registerFunctions } from './jsonata-functions.js';
+import { chargeStep, MEMORY_EXCEEDED } from './jsonata-memory.js';
 import { LinearRegExp } from './jsonata-regex.js';
 import {
   COMPILED_CACHE,
   JSONATA_DEPTH,
+  JSONATA_RESULT,
   JSONATA_SEQUENCE,
-  JSONATA_STRING,
   JSONATA_TIMEOUT_MS,
   MAX_NESTING,
 } from './limits.js';
@@ -45,7 +46,7 @@ export function compileJsonata(expressionText: string): JsonataExpression {
   const compiled = parseJsonata(text);
   const expression: JsonataExpression = { text, compiled, ...analyseJsonata(compiled.ast()) };
   registerFunctions(compiled);
-  if (expression.growsStrings) compiled.assign(EXIT_HOOK, refuseLongString);
+  if (expression.allocates) compiled.assign(EXIT_HOOK, chargeStep);
   if (cache.size >= COMPILED_CACHE) cache.delete(cache.keys().next().value as string);
   cache.set(text, expression);
   return expression;
@@ -58,12 +59,6 @@ function innerText(text: string): string {
 
 /** jsonata calls what is bound to this symbol after every step of an evaluation. */
 const EXIT_HOOK = Symbol.for('jsonata.__evaluate_exit') as unknown as string;
-
-function refuseLongString(_: unknown, __: unknown, ___: unknown, result: unknown): void {
-  if (typeof result === 'string' && result.length > JSONATA_STRING) {
-    throw new RangeError(MEMORY_EXCEEDED);
-  }
-}
 
 function parseJsonata(text: string): Expression {
   try {
@@ -97,7 +92,11 @@ export async function evaluateJsonata(
     throw failure(expression, field, threw(error, chance));
   }
   if (result === undefined) throw failure(expression, field, ' returned nothing (undefined).');
-  const value = toJson(result, 0);
+  const budget = { left: JSONATA_RESULT };
+  const value = toJson(result, 0, budget);
+  if (budget.left < 0) {
+    throw failure(expression, field, threw(new RangeError(MEMORY_EXCEEDED), chance));
+  }
   if (value === undefined)
     throw failure(expression, field, ' returned an unsupported result type.');
   return value;
@@ -163,8 +162,13 @@ function threw(error: unknown, chance: Chance): string {
   return say(`: ${String(message)}`);
 }
 
-/** Undefined for a function, a pattern or anything else that JSON cannot hold. */
-function toJson(value: unknown, depth: number): Json | undefined {
+/** What is left of the result's size: elements and characters. */
+type Budget = { left: number };
+
+/** Undefined for a function, a pattern, what JSON cannot hold otherwise, or what is too large. */
+function toJson(value: unknown, depth: number, budget: Budget): Json | undefined {
+  budget.left -= typeof value === 'string' ? value.length : 1;
+  if (budget.left < 0) return undefined;
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -173,15 +177,15 @@ function toJson(value: unknown, depth: number): Json | undefined {
       // Measured on AWS: JSON has no such number, so it becomes its name.
       return Number.isFinite(value) ? value + 0 : String(value);
     case 'object':
-      return depth > MAX_NESTING ? undefined : objectToJson(value, depth);
+      return depth > MAX_NESTING ? undefined : objectToJson(value, depth, budget);
     default:
       return undefined;
   }
 }
 
-function objectToJson(value: object | null, depth: number): Json | undefined {
+function objectToJson(value: object | null, depth: number, budget: Budget): Json | undefined {
   if (value === null) return null;
-  if (Array.isArray(value)) return arrayToJson(value, depth);
+  if (Array.isArray(value)) return arrayToJson(value, depth, budget);
   const marks = value as {
     readonly _jsonata_function?: unknown;
     readonly _jsonata_lambda?: unknown;
@@ -192,17 +196,17 @@ function objectToJson(value: object | null, depth: number): Json | undefined {
   const result: Record<string, Json> = {};
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
-    const json = toJson(member, depth + 1);
+    const json = toJson(member, depth + 1, budget);
     if (json === undefined) return undefined;
     setOwn(result, key, json);
   }
   return result;
 }
 
-function arrayToJson(items: readonly unknown[], depth: number): Json | undefined {
+function arrayToJson(items: readonly unknown[], depth: number, budget: Budget): Json | undefined {
   const result: Json[] = [];
   for (const item of items) {
-    const json = item === undefined ? null : toJson(item, depth + 1);
+    const json = item === undefined ? null : toJson(item, depth + 1, budget);
     if (json === undefined) return undefined;
     result.push(json);
   }

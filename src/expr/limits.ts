@@ -30,3 +30,10 @@ export const JSONATA_SEQUENCE = 873_782;
 export const COMPILED_CACHE = 5000;
 /** Measured on AWS: a string of 2^22 characters works, one of 2^23 exceeds its memory limit. */
 export const JSONATA_STRING = 2 ** 22;
+/**
+ * Our reason: array elements and characters that one evaluation may make, all together. Half a
+ * gigabyte at 8 bytes each, an eighth of a default heap; the largest range fits 70 times.
+ */
+export const JSONATA_ALLOCATIONS = 2 ** 26;
+/** Our reason: a result may hold one large value many times and would be written out each time. */
+export const JSONATA_RESULT = 2 ** 26;

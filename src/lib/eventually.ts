@@ -5,7 +5,10 @@
 
 export type Eventually<T> = T | Promise<T>;
 
-export function chain<T, U>(value: Eventually<T>, next: (value: T) => Eventually<U>): Eventually<U> {
+export function chain<T, U>(
+  value: Eventually<T>,
+  next: (value: T) => Eventually<U>,
+): Eventually<U> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
 

@@ -16,7 +16,6 @@ export const SHARDS = 16;
 /** In the order in which scripts take them. */
 export type ExecutionKeys = readonly [
   execution: string,
-  journal: string,
   index: string,
   /** Timers and effects of the whole shard. */
   work: string,
@@ -51,7 +50,7 @@ export function keySpace(prefix: string): KeySpace {
     execution: (arn) => {
       assert(!arn.includes('\n'), 'An ARN is one line.');
       const shard = shards[shardOf(arn)] as string;
-      return [`${shard}:e:${arn}`, `${shard}:j:${arn}`, `${shard}:index`, `${shard}:work`];
+      return [`${shard}:e:${arn}`, `${shard}:index`, `${shard}:work`];
     },
     documents: (kind) => {
       assert(!/[{}]/.test(kind), 'A kind of documents contains no braces.');

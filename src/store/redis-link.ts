@@ -5,8 +5,8 @@
  * `outcomeUnknown` when the server may have applied it. The client itself never sends twice.
  */
 import { randomUUID } from 'node:crypto';
-import { Cluster, Redis } from 'ioredis';
-import { assert } from '../lib/assert.js';
+import { Cluster, type Redis } from 'ioredis';
+import { createClient, explanationOf, fateOf } from './redis-client.js';
 import { dangers, inspectServer, lossWindow, obstacles } from './redis-health.js';
 import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
 import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
@@ -26,8 +26,9 @@ export const LINK_TIMES: LinkTimes = { commandMs: 5_000, callMs: 15_000, recheck
 
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
-const LONGEST_RECONNECT_PAUSE_MS = 1_000;
 const CLOSE_WITHIN_MS = 2_000;
+/** A server that was refused may have been put right, or an address may lead to another by now. */
+const ADMIT_AGAIN_MS = 1_000;
 
 export interface LinkOptions {
   readonly readOnly: boolean;
@@ -45,22 +46,25 @@ export class RedisLink {
   #round = 0;
   readonly #waiting = new Set<() => void>();
   readonly #recheck: NodeJS.Timeout;
+  #again: NodeJS.Timeout | undefined;
 
   static async open(
     address: RedisAddress,
     keys: KeySpace,
     options: LinkOptions,
   ): Promise<RedisLink> {
-    const client = address.cluster
-      ? clusterClient(address, options.times)
-      : nodeClient(address, options.times);
+    const client = createClient(address, options.times.commandMs);
     const link = new RedisLink(client, address, keys, options);
     try {
       await link.#start();
       return link;
     } catch (error) {
       await link.close();
-      throw error instanceof StoreUnavailable ? error : link.#unreachable(error);
+      if (error instanceof StoreUnavailable) throw error;
+      const reason = link.#lastError ?? error;
+      throw fateOf(reason) === 'refused'
+        ? link.#explained(reason, false)
+        : link.#unreachable(reason);
     }
   }
 
@@ -117,14 +121,15 @@ export class RedisLink {
     return this.#call(() => this.client.hget(key, field), true);
   }
 
-  elements(key: string, start: number, stop: number): Promise<string[]> {
-    return this.#call(() => this.client.lrange(key, start, stop), true);
+  fields(key: string, fields: readonly string[]): Promise<(string | null)[]> {
+    return this.#call(() => this.client.hmget(key, ...fields), true);
   }
 
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     clearInterval(this.#recheck);
+    clearTimeout(this.#again);
     this.#wake();
     if (this.client.status === 'ready') {
       let timer: NodeJS.Timeout | undefined;
@@ -229,9 +234,7 @@ export class RedisLink {
       else {
         this.#lastError = error instanceof Error ? error : new Error(String(error));
         // An open link stays open; one that is not is tried again soon.
-        if (this.#state === 'connecting' && round === this.#round) {
-          setTimeout(() => void this.#admit(), LONGEST_PAUSE_MS).unref();
-        }
+        if (this.#state === 'connecting' && round === this.#round) this.#admitSoon();
         return;
       }
     }
@@ -239,6 +242,13 @@ export class RedisLink {
     this.#refusal = refusal;
     this.#state = 'open';
     this.#wake();
+    if (refusal !== null) this.#admitSoon();
+  }
+
+  #admitSoon(): void {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => void this.#admit(), ADMIT_AGAIN_MS);
+    this.#again.unref();
   }
 
   async #check(): Promise<void> {
@@ -269,14 +279,12 @@ export class RedisLink {
     const { readOnly } = this.options;
     const { meta, probe } = this.keys;
     let signed: (string | null)[];
-    if (readOnly) signed = await this.client.hmget(meta, 'schema', 'shards', 'id');
-    else {
-      await this.#send(PROBE, [probe], ['0']);
-      // A store that was known and is gone must not be begun anew under a running engine.
-      signed =
-        this.#storeId === null
-          ? ((await this.#send(SIGN, [meta], ['0', SCHEMA, SHARDS, randomUUID()])) as string[])
-          : await this.client.hmget(meta, 'schema', 'shards', 'id');
+    // A store that was known and is gone must not be begun anew under a running engine.
+    if (readOnly || this.#storeId !== null) {
+      signed = await this.client.hmget(meta, 'schema', 'shards', 'id');
+    } else {
+      await this.#send(PROBE, [probe], ['0']).catch(passes);
+      signed = (await this.#send(SIGN, [meta], ['0', SCHEMA, SHARDS, randomUUID()])) as string[];
     }
     const [schema, shards, id = null] = signed;
     if (id === null || (this.#storeId !== null && this.#storeId !== id)) {
@@ -298,7 +306,7 @@ export class RedisLink {
   /** The server has answered with an error: this sending has changed nothing. */
   #explained(error: unknown, unknown: boolean): StoreUnavailable {
     const { message } = error as Error;
-    const reason = EXPLANATIONS.find(([code]) => message.startsWith(code))?.[1];
+    const reason = explanationOf(message);
     return new StoreUnavailable(
       `The Redis server ${this.address.shown} refuses: ${reason ?? message}`,
       { cause: error, outcomeUnknown: unknown },
@@ -316,73 +324,7 @@ export class RedisLink {
   }
 }
 
-/** Errors of a server in trouble, which passes: nothing was applied. */
-const LATER = /^(LOADING|BUSY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|READONLY|NOREPLICAS|MOVED|ASK)\b/;
-const UNSENT = /enableOfflineQueue options is false|Too many Cluster redirections/;
-
-const EXPLANATIONS: readonly (readonly [code: string, sentence: string])[] = [
-  ['OOM', 'its memory is full (maxmemory). Nothing was written; free memory or raise the limit.'],
-  ['MISCONF', 'it cannot write to its disk. Nothing was written; see the log of the server.'],
-  ['NOAUTH', 'it wants a password: redis://user:password@host.'],
-  ['WRONGPASS', 'the user or the password is wrong.'],
-  ['WRONGTYPE', 'a key under this prefix belongs to something else. Choose another ?prefix=.'],
-];
-
-/**
- * `refused`: the server said no. `later`, `unsent`: nothing was applied, try again.
- * `unknown`: the command may have been applied.
- */
-function fateOf(error: unknown): 'refused' | 'later' | 'unsent' | 'unknown' {
-  if (!(error instanceof Error)) return 'unknown';
-  if (error.name === 'ReplyError') return LATER.test(error.message) ? 'later' : 'refused';
-  return UNSENT.test(error.message) ? 'unsent' : 'unknown';
-}
-
-function reconnectPause(times: number): number {
-  return Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS);
-}
-
-/** Nothing queued, nothing sent again behind our back, no autopipelining (measured slower). */
-function nodeOptions(address: RedisAddress, times: LinkTimes) {
-  return {
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    enableAutoPipelining: false,
-    connectTimeout: times.commandMs,
-    commandTimeout: times.commandMs,
-    socketTimeout: times.commandMs,
-    connectionName: 'stepwell',
-    ...(address.username === null ? {} : { username: address.username }),
-    ...(address.password === null ? {} : { password: address.password }),
-    ...(address.tls ? { tls: {} } : {}),
-  };
-}
-
-function nodeClient(address: RedisAddress, times: LinkTimes): Redis {
-  const [node] = address.nodes;
-  assert(node !== undefined, 'An address has a node.');
-  return new Redis({
-    ...nodeOptions(address, times),
-    ...node,
-    db: address.database,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    retryStrategy: reconnectPause,
-    // After a failover behind one address the old connection leads to a replica.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  });
-}
-
-function clusterClient(address: RedisAddress, times: LinkTimes): Cluster {
-  return new Cluster([...address.nodes], {
-    redisOptions: nodeOptions(address, times),
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: reconnectPause,
-    // 0: a command on a lost connection is an error here, not a second sending in the client.
-    retryDelayOnFailover: 0,
-    retryDelayOnClusterDown: 0,
-    slotsRefreshInterval: 1_000,
-    slotsRefreshTimeout: 1_000,
-  });
+/** Full memory or a full disk says nothing about permissions, and reading and removing must go on. */
+function passes(error: Error): void {
+  if (!/^(OOM|MISCONF)\b/.test(error.message)) throw error;
 }

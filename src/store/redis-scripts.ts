@@ -20,6 +20,9 @@ function script(text: string): Script {
 /** Values that one call from Lua takes at most; its stack ends at about 8,000. */
 const MANY = 1_000;
 
+/** An effect's order in front of its text: microseconds of the server and place in the commit. */
+export const ORDER_DIGITS = 22;
+
 /** Fields of an execution's hash whose names say what they are; see COMMIT. */
 export const TIMER_FIELD = 't:';
 export const EFFECT_FIELD = 'o:';
@@ -28,99 +31,109 @@ export const EFFECT_FIELD = 'o:';
  * KEYS as in ExecutionKeys. ARGV: resent, arn, after, previous digest, seq, digest, journal record,
  * row, index heads, then field and value of every timer and effect (value '' removes it), no field
  * twice. Answers 1 (this commit is in the journal) or 0 (conflict).
- * Fields of the execution: seq, digest, row, number (order of creation), heads (its index entries),
- * `t:KEY` (due time of a timer), `o:KEY` (20 digits of order and the text of an effect).
+ * Fields of the execution: seq, digest, row, commits (how many), `j:N` (journal record N, from 1),
+ * number (order of creation), heads (its index entries), `t:KEY` (due time of a timer), `o:KEY`
+ * (its order and the text of an effect).
  */
 export const COMMIT = script(String.raw`
-local resent, arn, after, previous, seq, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local heads = ARGV[9]
-local fields = {'seq', 'digest', 'number', 'heads'}
-for i = 10, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
-local known = {}
-for i = 1, #fields, ${MANY} do
-  local part = redis.call('HMGET', KEYS[1], unpack(fields, i, math.min(i + ${MANY - 1}, #fields)))
-  if #fields <= ${MANY} then known = part else
+local arn, heads, count = ARGV[2], ARGV[9], #ARGV
+local fields = {'seq', 'digest', 'commits', 'number', 'heads'}
+for i = 10, count, 2 do fields[#fields + 1] = ARGV[i] end
+local known
+if #fields <= ${MANY} then known = redis.call('HMGET', KEYS[1], unpack(fields)) else
+  known = {}
+  for i = 1, #fields, ${MANY} do
+    local last = math.min(i + ${MANY - 1}, #fields)
+    local part = redis.call('HMGET', KEYS[1], unpack(fields, i, last))
     for j = 1, #part do known[i + j - 1] = part[j] end
   end
 end
-redis.call('LLEN', KEYS[2])
-local number, oldHeads = known[3], known[4] or ''
-if heads ~= oldHeads then redis.call('ZCARD', KEYS[3]) end
-if #fields > 4 then redis.call('ZCARD', KEYS[4]) end
+local commits, number, oldHeads = known[3] or '0', known[4], known[5] or ''
+if heads ~= oldHeads then redis.call('ZCARD', KEYS[2]) end
+if count > 9 then redis.call('ZCARD', KEYS[3]) end
 
-if (known[1] or '0') ~= after or (known[2] or '${EMPTY_DIGEST}') ~= previous then
-  local at = resent == '1' and -1 or 0
-  while at < 0 do
-    local text = redis.call('LINDEX', KEYS[2], at)
-    if not text then return 0 end
-    local itsAfter, itsDigest = string.match(text, '^(%d+) %d+ (%S+)\n')
-    if itsDigest == digest and itsAfter == after then return 1 end
-    if tonumber(itsAfter) < tonumber(after) then return 0 end
-    at = at - 1
+if (known[1] or '0') ~= ARGV[3] or (known[2] or '${EMPTY_DIGEST}') ~= ARGV[4] then
+  for at = ARGV[1] == '1' and tonumber(commits) or 0, 1, -1 do
+    local text = redis.call('HGET', KEYS[1], 'j:' .. at)
+    local after, digest = string.match(text, '^(%d+) %d+ (%S+)\n')
+    if digest == ARGV[6] and after == ARGV[3] then return 1 end
+    if tonumber(after) < tonumber(ARGV[3]) then return 0 end
   end
   return 0
 end
 
 local clock
-local function now()
-  if not clock then
-    local time = redis.call('TIME')
-    clock = time[1] .. string.format('%06d', tonumber(time[2]))
-  end
-  return clock
+if not number or count > 9 then
+  local time = redis.call('TIME')
+  clock = time[1] .. string.format('%06d', time[2])
 end
-local set = {'seq', seq, 'digest', digest, 'row', ARGV[8]}
+commits = string.format('%d', commits + 1)
+local set = {
+  'seq', ARGV[5], 'digest', ARGV[6], 'commits', commits, 'j:' .. commits, ARGV[7], 'row', ARGV[8]
+}
 local drop, add, cut = {}, {}, {}
-for i = 5, #fields do
-  local field, value, old = fields[i], ARGV[2 * i + 1], known[i]
-  local tail = '|' .. arn .. '\n' .. string.sub(field, 3)
-  if string.byte(field) == 116 then
-    if old and old ~= value then cut[#cut + 1] = 't|' .. old .. tail end
-    if value ~= '' and old ~= value then
-      set[#set + 1] = field
-      set[#set + 1] = value
-      add[#add + 1] = 0
-      add[#add + 1] = 't|' .. value .. tail
+local sets, drops, adds, cuts = #set, 0, 0, 0
+local owner = '|' .. arn .. '\n'
+for i = 6, #fields do
+  local field, value, old = fields[i], ARGV[2 * i - 1], known[i]
+  local timer = string.byte(field) == 116
+  local place, oldPlace
+  if timer then
+    place, oldPlace = value, old
+  else
+    oldPlace = old and string.sub(old, 1, ${ORDER_DIGITS})
+    if value ~= '' then
+      place = oldPlace or clock .. string.format('%06d', i)
+      value = place .. value
     end
-  elseif value ~= '' then
-    local order = old and string.sub(old, 1, 20) or now() .. string.format('%04d', i)
-    set[#set + 1] = field
-    set[#set + 1] = order .. value
-    if not old then
-      add[#add + 1] = 0
-      add[#add + 1] = 'o|' .. order .. tail
-    end
-  elseif old then
-    cut[#cut + 1] = 'o|' .. string.sub(old, 1, 20) .. tail
   end
-  if old and value == '' then drop[#drop + 1] = field end
+  if value == '' then
+    if old then
+      drops = drops + 1
+      drop[drops] = field
+    end
+  elseif value ~= old then
+    set[sets + 1], set[sets + 2] = field, value
+    sets = sets + 2
+  end
+  if value == '' or place ~= oldPlace then
+    local head = timer and 't|' or 'o|'
+    local tail = owner .. string.sub(field, 3)
+    if old then
+      cuts = cuts + 1
+      cut[cuts] = head .. oldPlace .. tail
+    end
+    if value ~= '' then
+      add[adds + 1], add[adds + 2] = 0, head .. place .. tail
+      adds = adds + 2
+    end
+  end
 end
 if heads ~= oldHeads then
-  if not number then
-    number = now()
-    set[#set + 1] = 'number'
-    set[#set + 1] = number
-  end
-  set[#set + 1] = 'heads'
-  set[#set + 1] = heads
+  number = number or clock
+  set[sets + 1], set[sets + 2], set[sets + 3], set[sets + 4] = 'number', number, 'heads', heads
 end
 
 local function write(command, key, list)
-  for i = 1, #list, ${MANY} do
-    redis.call(command, key, unpack(list, i, math.min(i + ${MANY - 1}, #list)))
+  local size = #list
+  if size > 0 and size <= ${MANY} then
+    redis.call(command, key, unpack(list))
+  else
+    for i = 1, size, ${MANY} do
+      redis.call(command, key, unpack(list, i, math.min(i + ${MANY - 1}, size)))
+    end
   end
 end
 write('HSET', KEYS[1], set)
-redis.call('RPUSH', KEYS[2], ARGV[7])
 write('HDEL', KEYS[1], drop)
-write('ZADD', KEYS[4], add)
-write('ZREM', KEYS[4], cut)
+write('ZADD', KEYS[3], add)
+write('ZREM', KEYS[3], cut)
 if heads ~= oldHeads then
   for head in string.gmatch(oldHeads, '[^\n]+') do
-    redis.call('ZREM', KEYS[3], head .. number .. '|' .. arn)
+    redis.call('ZREM', KEYS[2], head .. number .. '|' .. arn)
   end
   for head in string.gmatch(heads, '[^\n]+') do
-    redis.call('ZADD', KEYS[3], 0, head .. number .. '|' .. arn)
+    redis.call('ZADD', KEYS[2], 0, head .. number .. '|' .. arn)
   end
 end
 return 1
@@ -145,28 +158,32 @@ local arn, key = ARGV[2], ARGV[3]
 local old = redis.call('HGET', KEYS[1], 'o:' .. key)
 redis.call('ZCARD', KEYS[2])
 if not old then return 0 end
-redis.call('ZREM', KEYS[2], 'o|' .. string.sub(old, 1, 20) .. '|' .. arn .. '\n' .. key)
+redis.call('ZREM', KEYS[2], 'o|' .. string.sub(old, 1, ${ORDER_DIGITS}) .. '|' .. arn .. '\n' .. key)
 redis.call('HDEL', KEYS[1], 'o:' .. key)
 return 1
 `);
 
-/** KEYS as in ExecutionKeys. ARGV: resent, arn. Loops over fields of this execution only. */
+/**
+ * KEYS as in ExecutionKeys. ARGV: resent, arn. Loops over fields of this execution only. A running
+ * execution that a second sending meets has been started anew since the first, and stays.
+ */
 export const REMOVE = script(String.raw`
 local arn = ARGV[2]
 local known = redis.call('HMGET', KEYS[1], 'number', 'heads')
 local fields = redis.call('HGETALL', KEYS[1])
+redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[3])
-redis.call('ZCARD', KEYS[4])
+if ARGV[1] == '1' and string.sub(known[2] or '', 1, 4) == 's|R|' then return 0 end
 for i = 1, #fields, 2 do
   local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
   local tail = '|' .. arn .. '\n' .. string.sub(fields[i], 3)
-  if kind == 't:' then redis.call('ZREM', KEYS[4], 't|' .. value .. tail) end
-  if kind == 'o:' then redis.call('ZREM', KEYS[4], 'o|' .. string.sub(value, 1, 20) .. tail) end
+  if kind == 't:' then redis.call('ZREM', KEYS[3], 't|' .. value .. tail) end
+  if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
 end
 for head in string.gmatch(known[2] or '', '[^\n]+') do
-  redis.call('ZREM', KEYS[3], head .. known[1] .. '|' .. arn)
+  redis.call('ZREM', KEYS[2], head .. known[1] .. '|' .. arn)
 end
-redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1])
 return 1
 `);
 
@@ -257,9 +274,6 @@ redis.call('HGETALL', KEYS[1])
 redis.call('HEXISTS', KEYS[1], 'a')
 redis.call('HGET', KEYS[1], 'a')
 redis.call('HDEL', KEYS[1], 'a')
-redis.call('RPUSH', KEYS[1], 'a')
-redis.call('LLEN', KEYS[1])
-redis.call('LINDEX', KEYS[1], -1)
 redis.call('UNLINK', KEYS[1])
 redis.call('ZADD', KEYS[1], 0, 'a')
 redis.call('ZCARD', KEYS[1])

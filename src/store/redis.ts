@@ -26,6 +26,7 @@ import {
   COMMIT,
   DROP_EFFECT,
   EFFECT_FIELD,
+  ORDER_DIGITS,
   REMOVE,
   TIMER_FIELD,
   TOUCH_TIMER,
@@ -45,12 +46,11 @@ import type {
 import { StoreUnavailable } from './unavailable.js';
 
 /** Commits read at once: a journal of 25,000 facts does not hold the server for long. */
-const JOURNAL_BATCH = 2_000;
+const FIRST_JOURNAL_BATCH = 64;
+const JOURNAL_BATCH = 1_000;
 /** Rows read at once while a filter looks for matches. */
 const SMALLEST_BATCH = 32;
 const LARGEST_BATCH = 1_000;
-/** Digits of an effect's order in front of its text. */
-const ORDER_DIGITS = 20;
 
 export interface RedisStoreOptions {
   /** Look without writing; every write is refused, whatever the server's settings. */
@@ -112,13 +112,14 @@ export class RedisStore implements Store {
   }
 
   async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
-    const [, journal] = this.#keys.execution(arn);
+    const [execution] = this.#keys.execution(arn);
     const commits: JournalCommit[] = [];
-    for (;;) {
-      const start = commits.length;
-      const records = await this.#link.elements(journal, start, start + JOURNAL_BATCH - 1);
-      for (const record of records) commits.push(toCommit(record));
-      if (records.length < JOURNAL_BATCH) return commits;
+    for (let batch = FIRST_JOURNAL_BATCH; ; batch = JOURNAL_BATCH) {
+      const names = Array.from({ length: batch }, (_, at) => `j:${commits.length + at + 1}`);
+      for (const record of await this.#link.fields(execution, names)) {
+        if (record === null) return commits;
+        commits.push(toCommit(record));
+      }
     }
   }
 
@@ -150,7 +151,7 @@ export class RedisStore implements Store {
 
   async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , , work] = this.#keys.execution(arn);
+    const [execution, , work] = this.#keys.execution(arn);
     await this.#link.eval(TOUCH_TIMER, [execution, work], [arn, key, timePosition(dueAt)]);
   }
 
@@ -165,7 +166,7 @@ export class RedisStore implements Store {
 
   async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , , work] = this.#keys.execution(arn);
+    const [execution, , work] = this.#keys.execution(arn);
     await this.#link.eval(DROP_EFFECT, [execution, work], [arn, key]);
   }
 

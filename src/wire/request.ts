@@ -10,6 +10,7 @@ import type { ListShape, NumberShape, Shape, StringShape, StructureShape } from 
 
 /** AWS words for at most this many broken constraints; ours, so that an error stays readable. */
 const MAX_PROBLEMS = 10;
+const MAX_INTEGER = 2 ** 31 - 1;
 
 export function readInput<O extends Operation>(operation: O, body: JsonObject): Input<O> {
   const shape: StructureShape = OPERATIONS[operation];
@@ -34,7 +35,8 @@ function convert(shape: Shape, value: Json): Json {
       if (typeof value !== 'boolean') refuse(value, 'a Boolean');
       return value;
     case 'integer':
-      if (typeof value !== 'number') refuse(value, 'an Integer');
+      // 32 bits at AWS; 1e999 is Infinity here and would be null in the store.
+      if (typeof value !== 'number' || Math.abs(value) > MAX_INTEGER) refuse(value, 'an Integer');
       return Math.trunc(value);
     case 'float':
       if (typeof value !== 'number') refuse(value, 'a Float');
@@ -94,19 +96,22 @@ function memberProblems(shape: StructureShape, value: JsonObject, path: string):
     const at = path === '' ? name : `${path}.${name}`;
     const given = getOwn(value, name);
     if (given !== undefined) problems.push(...constraintProblems(member, given, at));
-    else if (shape.required.includes(name)) {
-      problems.push(`Value null at '${at}' failed to satisfy constraint: Member must not be null`);
-    }
+    else if (shape.required.includes(name)) problems.push(missing(at));
   }
   return problems;
+}
+
+function missing(path: string): string {
+  return `Value null at '${path}' failed to satisfy constraint: Member must not be null`;
 }
 
 function listProblems(shape: ListShape, list: readonly Json[], path: string): string[] {
   const problems = lengthProblems(shape, list.length, path, print(shape, list));
   for (const [index, item] of list.entries()) {
-    if (item !== null) {
-      problems.push(...constraintProblems(shape.of, item, `${path}.${index + 1}.member`));
-    }
+    const at = `${path}.${index + 1}.member`;
+    // Lists of this service are not sparse; a null in one is no absent member.
+    if (item === null) problems.push(missing(at));
+    else problems.push(...constraintProblems(shape.of, item, at));
   }
   return problems;
 }

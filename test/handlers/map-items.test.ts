@@ -158,7 +158,9 @@ describe('files as items and results', () => {
         },
         PASS,
       );
-    const listed = (await run(listing({}), {})).outcome as { output: { Key: string }[] };
+    const listed = (await run(listing({}), {})).outcome as unknown as {
+      output: { Key: string }[];
+    };
     expect(listed.output.map(({ Key }) => Key)).toEqual(['a.json', 'sub/b.json']);
     const flat = listing({ InputType: 'JSON', Transformation: 'LOAD_AND_FLATTEN' });
     expect((await run(flat, {})).outcome).toMatchObject({ output: [1, 2, 3] });

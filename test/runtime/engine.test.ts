@@ -7,7 +7,7 @@ import { createEngine } from '../../src/runtime/engine.js';
 import type { Engine } from '../../src/runtime/face.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { JournalCommit, Store } from '../../src/store/store.js';
-import { assertJournalLaws, plain } from '../sim/laws.js';
+import { assertJournalLaws } from '../sim/laws.js';
 import { openWorld, resultOf, startRequest, TEST_ARN } from '../support/run-machine.js';
 import {
   type Script,
@@ -94,9 +94,6 @@ describe('engines that race on one execution', () => {
     expect(facts.filter((fact) => fact.type === 'ExecutionEnded')).toHaveLength(1);
     const state = fold(facts);
     expect(state === null ? null : resultOf(state)).toEqual([1, 2, 3, 4]);
-    for (const engine of engines) {
-      expect(plain(await engine.state(TEST_ARN))).toEqual(plain(state));
-    }
   });
 
   it('stop it once', async () => {

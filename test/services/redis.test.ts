@@ -5,7 +5,7 @@ import type { EpochMs, ExecutionArn } from '../../src/lib/brand.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { openStore } from '../../src/store/open.js';
 import { RedisStore, type RedisStoreOptions } from '../../src/store/redis.js';
-import type { ExecutionFilter, ExecutionStatus, Store } from '../../src/store/store.js';
+import type { Commit, ExecutionFilter, ExecutionStatus, Store } from '../../src/store/store.js';
 import {
   allPages,
   commitAfter,
@@ -306,6 +306,17 @@ describe.skipIf(binary === null)('RedisStore', () => {
       expect(await store.load(first.arn)).toHaveLength(1);
     });
 
+    it('of a removal does not remove what was started anew since', async () => {
+      const ended = commitAfter(EMPTY_HEAD, 'a', { row: { status: 'FAILED' } });
+      await direct.commit(ended);
+      proxy.loseReplyTo('execution:Demo:a', 'silence');
+      const removed = store.remove(ended.arn);
+      await expect.poll(() => proxy.lost).toBe(true);
+      expect(await direct.commit(commitAfter(EMPTY_HEAD, 'a'))).toBe('committed');
+      await removed;
+      expect(await direct.load(ended.arn)).toHaveLength(1);
+    });
+
     it('of a document is recognised, and of its removal is said to be unknown', async () => {
       proxy.loseReplyTo('"body"', 'cut');
       expect(await store.documents.put('k', 'id', 'body', null)).toBe(1);
@@ -319,6 +330,41 @@ describe.skipIf(binary === null)('RedisStore', () => {
     });
   });
 
+  it('a commit with thousands of timers and effects passes, and so does its end', async () => {
+    await begin({ appendonly: 'yes', appendfsync: 'no' });
+    const store = await open();
+    const keys = Array.from({ length: 5_000 }, (_, i) => String(i));
+    const first = commitAfter(EMPTY_HEAD, 'a', {
+      timers: keys.map((key) => ({ key, dueAt: Number(key) as EpochMs })),
+      outbox: keys.map((key) => ({ key, effect: key })),
+    });
+    expect(await store.commit(first)).toBe('committed');
+    expect(await store.dueTimers(9_999 as EpochMs, 9_999)).toHaveLength(5_000);
+    const pending = await allPages((token) => store.pendingEffects(999, token));
+    expect(pending.map((entry) => entry.key)).toEqual(keys);
+    const last = commitAfter(headAfter(first), 'a', {
+      timers: keys.map((key) => ({ key, dueAt: null })),
+      outbox: keys.map((key) => ({ key, effect: null })),
+    });
+    expect(await store.commit(last)).toBe('committed');
+    expect(await store.nextTimer()).toBeNull();
+    expect((await store.pendingEffects(1, null)).items).toEqual([]);
+  });
+
+  it('a journal of thousands of commits comes back whole', async () => {
+    await begin({ appendonly: 'yes', appendfsync: 'no' });
+    const store = await open();
+    const commits: Commit[] = [];
+    for (let head = EMPTY_HEAD, i = 0; i < 2_500; i += 1) {
+      const made = commitAfter(head, 'a', { count: i % 3 });
+      commits.push(made);
+      head = headAfter(made);
+    }
+    await Promise.all(commits.map((made) => store.commit(made)));
+    const journal = await store.load(executionArn('a'));
+    expect(journal.map((commit) => commit.digest)).toEqual(commits.map((made) => made.digest));
+  });
+
   describe('a commit is all or nothing', () => {
     const everything = () =>
       commitAfter(EMPTY_HEAD, 'a', {
@@ -329,7 +375,7 @@ describe.skipIf(binary === null)('RedisStore', () => {
 
     it('a full memory refuses it whole, and removing still works', async () => {
       await begin(DURABLE);
-      const store = await open();
+      const store = await open(server.url, { times: { recheckMs: 20 } });
       const ended = commitAfter(EMPTY_HEAD, 'old', { padding: 1_000_000 });
       await store.commit(ended);
       const before = await keysOf();
@@ -338,6 +384,8 @@ describe.skipIf(binary === null)('RedisStore', () => {
       await expect(failed).rejects.toMatchObject({ outcomeUnknown: false });
       await expect(failed).rejects.toThrow(/memory is full/);
       expect(await keysOf()).toEqual(before);
+      await new Promise((done) => setTimeout(done, 100));
+      expect(await (await open()).load(ended.arn)).toHaveLength(1);
       await store.remove(ended.arn);
       expect(await store.row(ended.arn)).toBeNull();
       await server.command('CONFIG', 'SET', 'maxmemory', '0');
@@ -349,7 +397,7 @@ describe.skipIf(binary === null)('RedisStore', () => {
       const store = await open();
       await store.commit(everything());
       const written = (await keysOf()).filter((key) => !key.includes('meta'));
-      expect(written).toHaveLength(4);
+      expect(written).toHaveLength(3);
       await store.remove(everything().arn);
       for (const key of written) {
         await server.command('SET', key, 'something else');

@@ -1,6 +1,6 @@
 /** Runs `stepwell` in a folder of its own and takes what it says. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +12,9 @@ const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 /** From source: needs no build. */
 export const FROM_SOURCE = ['--import', TSX, join(ROOT, 'src/cli/main.ts')];
-/** What a user runs: needs `npm run build`. */
+/** What a user runs: needs `npm run build`, which `npm test` does first. */
 export const BUILT = [join(ROOT, 'dist/cli/main.js')];
+const USUAL = existsSync(BUILT[0] as string) ? BUILT : FROM_SOURCE;
 
 export interface Said {
   readonly status: number | null;
@@ -30,7 +31,7 @@ export class Folder {
     return name;
   }
 
-  start(args: readonly string[], program: readonly string[] = FROM_SOURCE): ChildProcess {
+  start(args: readonly string[], program: readonly string[] = USUAL): ChildProcess {
     return spawn(process.execPath, [...program, ...args], {
       cwd: this.path,
       stdio: ['pipe', 'pipe', 'pipe'],

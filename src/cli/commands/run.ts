@@ -9,6 +9,7 @@ import type { ExecutionArn } from '../../lib/brand.js';
 import { sha256 } from '../../lib/digest.js';
 import { canonicalJson, type Json } from '../../lib/json.js';
 import type { Engine } from '../../runtime/face.js';
+import { loadJournal } from '../../runtime/journal.js';
 import { revisionOf } from '../../runtime/machines.js';
 import type { Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
@@ -26,6 +27,7 @@ import { EXIT, Problem } from '../problem.js';
 import { firstLine, ProgressView } from '../progress.js';
 import { bold, dim, duration, green, red, yellow } from '../style.js';
 import { summarise } from '../summary.js';
+import { type Watcher, watch } from '../watch.js';
 
 interface RunOptions {
   readonly input?: string;
@@ -76,12 +78,13 @@ async function run(path: string, options: RunOptions): Promise<number> {
   try {
     const chosen = await chooseName(parts.store, machine, input, options.name);
     const arn = executionArn(machine.name, chosen.name);
+    const known = chosen.continues ? await loadJournal(parts.store, arn) : null;
     const engine = await parts.openEngine([arn]);
     parts.executions.fill(localExecutions(parts, engine));
-    const stopWatching = engine.subscribe(arn, (_arn, facts) => {
-      if (view === null) emitEvents(facts);
-      else view.facts(facts);
-    });
+    const how = chosen.continues ? 'continues from its journal' : 'starts';
+    view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name} ${how}`)}`);
+    const watcher = view ?? new EventLines();
+    const stopWatching = await watch(engine, arn, known?.facts.length ?? 0, watcher);
     const leave = leaveOnSignal(engine, view);
     try {
       const state = await drive(engine, machine, arn, chosen, input, view);
@@ -138,8 +141,6 @@ async function drive(
   input: Json,
   view: ProgressView | null,
 ): Promise<ExecutionState> {
-  const how = chosen.continues ? 'continues from its journal' : 'starts';
-  view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name} ${how}`)}`);
   const started = await engine.start({
     identity: {
       arn,
@@ -220,19 +221,26 @@ async function report(
   return exit;
 }
 
-/** Numbering continues over the lines of one run: events are projected from all facts so far. */
-const seen: Fact[] = [];
+/** Events of the history as lines; their numbers go on where an earlier run of the execution stood. */
+class EventLines implements Watcher {
+  private readonly facts: Fact[] = [];
+  private printed = 0;
 
-function emitEvents(facts: readonly Fact[]): void {
-  const before = seen.length === 0 ? 0 : projectHistory(seen).length;
-  seen.push(...facts);
-  if (seen[0]?.type !== 'ExecutionStarted') return;
-  for (const event of projectHistory(seen).slice(before)) {
-    const { details, ...head } = event;
-    emit({
-      type: 'event',
-      event: { ...head, ...(details ? { [details.name]: details.value } : {}) },
-    });
+  known(facts: readonly Fact[]): void {
+    this.facts.push(...facts);
+    this.printed = projectHistory(this.facts).length;
+  }
+
+  news(facts: readonly Fact[]): void {
+    this.facts.push(...facts);
+    const events = projectHistory(this.facts).slice(this.printed);
+    this.printed += events.length;
+    for (const { details, ...head } of events) {
+      emit({
+        type: 'event',
+        event: { ...head, ...(details ? { [details.name]: details.value } : {}) },
+      });
+    }
   }
 }
 

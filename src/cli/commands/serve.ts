@@ -26,6 +26,7 @@ interface ServeOptions {
 }
 
 const ENDPOINT_PATHS = ['/endpoints', '/ping'];
+const ANNOUNCE_EVERY_MS = 100;
 
 export function addServe(program: Command): void {
   program
@@ -94,8 +95,10 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       beside: { paths: ENDPOINT_PATHS, app: serving.app },
     });
     parts.executions.fill(executionService(server.api.context));
-    greet(server.url, parts, serving.supervisor.views());
+    greet(server.url, parts);
+    const silence = announceEndpoints(server.url, () => serving.supervisor.views());
     await untilSignal();
+    silence();
     await server.close();
   } finally {
     await engine.close();
@@ -103,20 +106,33 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
   }
 }
 
-function greet(
-  url: string,
-  parts: Parts,
-  endpoints: readonly { readonly name: string; readonly status: string }[],
-): void {
-  const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function greet(url: string, parts: Parts): void {
   print(`${bold('Stepwell')} listens on ${cyan(url)}  ${dim(parts.store.description)}`);
   print(
     `  Step Functions API   ${dim(`aws stepfunctions list-state-machines --endpoint-url ${url}`)}`,
   );
   print(`  REST and OpenAPI     ${dim(`${url}/openapi.json`)}`);
-  for (const { name } of endpoints) {
-    print(`  ${green('endpoint')} ${name}   ${dim(`POST ${url}/endpoints/${name}/invocations`)}`);
-  }
+}
+
+type EndpointViews = readonly { readonly name: string; readonly status: string }[];
+
+/** Names each endpoint once it answers, those deployed later too: who reads the line may call it. */
+function announceEndpoints(url: string, views: () => EndpointViews): () => void {
+  const announced = new Set<string>();
+  const look = (): void => {
+    for (const { name, status } of views()) {
+      if (status === 'Creating' || announced.has(name)) continue;
+      announced.add(name);
+      print(`  ${green('endpoint')} ${name}   ${dim(`POST ${url}/endpoints/${name}/invocations`)}`);
+    }
+  };
+  look();
+  const timer = setInterval(look, ANNOUNCE_EVERY_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function apiConfig(options: ServeOptions): Partial<ApiConfig> {

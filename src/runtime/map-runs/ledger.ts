@@ -21,6 +21,7 @@ import type { World } from './world.js';
 const CHECKPOINT_MS = 500;
 
 export class Ledger {
+  resultsWritten = 0;
   private revision: number | null = null;
   private saving: Promise<unknown> = Promise.resolve();
   private cancelCheckpoint: (() => void) | null = null;
@@ -49,13 +50,13 @@ export class Ledger {
   }
 
   /** The document as it would be written now. */
-  current(resultsWritten = 0): MapRunBody {
+  current(): MapRunBody {
     const { body, settings } = this;
     const progress = this.progress();
     const cursor = progress === null ? body.driver.cursor : copyOf(progress.cursor);
     return {
       ...body,
-      ...(progress === null ? {} : shownCounts(progress, resultsWritten)),
+      ...(progress === null ? {} : shownCounts(progress, this.resultsWritten)),
       ...shownSettings(settings),
       driver: { ...body.driver, settings, cursor },
     };
@@ -72,7 +73,7 @@ export class Ledger {
     const { documents } = this.world.store;
     for (;;) {
       const before = this.body;
-      const body = this.current(this.resultsWritten);
+      const body = this.current();
       const { arn } = body;
       const put = await documents.put(MAP_RUN_KIND, arn, body as unknown as Json, this.revision);
       if (put !== 'conflict') {
@@ -88,8 +89,6 @@ export class Ledger {
       this.onSettings();
     }
   }
-
-  resultsWritten = 0;
 
   saveSoon(): void {
     if (this.cancelCheckpoint !== null || this.patience.isOver) return;

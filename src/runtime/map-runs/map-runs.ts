@@ -16,7 +16,8 @@ import type { MapRun } from '../../wire/map-run.js';
 import { revisionOf } from '../machines.js';
 import type { MapRunChange, MapRunsFace, Revision } from '../face.js';
 import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.js';
-import { MapRunDrive, type Order } from './run.js';
+import type { Order } from './order.js';
+import { MapRunDrive } from './run.js';
 import type { World } from './world.js';
 
 /** AWS: an Express execution ends after five minutes. */

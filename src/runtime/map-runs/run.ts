@@ -4,9 +4,8 @@
  * can be found again: children are named by index, their journals say how they ended, the document
  * says up to where all of them have. A crash at any point repeats work, never a child.
  */
-import type { Failure, MapRunRequest, Outcome } from '../../core/fact.js';
-import { failureOf, parametersTooLarge, resultTooLarge, RUNTIME } from '../../core/failure.js';
-import type { MapRunPlan } from '../../core/machine.js';
+import type { Failure, Outcome } from '../../core/fact.js';
+import { failureOf, parametersTooLarge, RUNTIME } from '../../core/failure.js';
 import {
   type ChildStatus,
   childIdentity,
@@ -24,46 +23,32 @@ import { exceedsBytes } from '../../core/payload.js';
 import type { ExecutionState } from '../../core/state.js';
 import { TaskFailure } from '../../handlers/handler.js';
 import { InvariantError } from '../../lib/assert.js';
-import type { EpochMs, ExecutionArn, FrameId, Seq } from '../../lib/brand.js';
-import type { Json } from '../../lib/json.js';
+import type { EpochMs, ExecutionArn } from '../../lib/brand.js';
 import type { MapRun } from '../../wire/map-run.js';
-import type { Revision } from '../face.js';
 import {
   type ChildInput,
   childInputs,
   ITEM_READER_FAILED,
   itemsOfInput,
   knownItems,
-  type SelectorView,
 } from './children.js';
-import {
-  loadMapRun,
-  MAP_RUN_KIND,
-  type MapRunBody,
-  mergedSettings,
-  newBody,
-  OPEN_KIND,
-  shownCounts,
-  shownSettings,
-} from './document.js';
-import { exportResults, folderName, inlineResult, outputOf, shapeOf } from './results.js';
+import { newBody, OPEN_KIND } from './document.js';
+import { Ledger } from './ledger.js';
+import type { Order } from './order.js';
+import { inline, isExported, NOT_GIVEN, outcomeOf } from './outcome.js';
+import { Patience } from './patience.js';
+import { outputOf, shapeOf } from './results.js';
 import type { World } from './world.js';
 
 /** Our reason: starts not yet durable at a time; enough to fill a group commit, little memory. */
 const START_WINDOW = 64;
 /** Our reason: after a restart, this many absent children in a row mean that no more were started. */
 const ABSENT_IN_A_ROW = 2 * START_WINDOW;
-/** Our reason: how far the stored counts may lag behind; a restart counts the rest again. */
-const CHECKPOINT_MS = 500;
 /** Our reason: the event loop breathes after this many starts. */
 const STARTS_PER_BREATH = 50;
-const RETRY_MS = 1_000;
-/** Our reason: an error that is not the store's may be one too, but hardly three times. */
-const ATTEMPTS = 3;
-const RESULTS_READ_AHEAD = 16;
-
-const RESULT_WRITER_FAILED = 'States.ResultWriterFailed';
-const NOT_GIVEN: Failure = { error: null, cause: null };
+/** Our reason: an end that was not told is found within this, oldest children first. */
+const LOOK_AROUND_MS = 30_000;
+const LOOKED_AT_ONCE = 500;
 
 interface RunningChild {
   readonly index: number;
@@ -75,10 +60,11 @@ type Ending =
   | { readonly status: 'ABORTED' };
 
 export class MapRunDrive {
-  private body: MapRunBody;
-  private revision: number | null = null;
-  private progress: Progress;
-  private settings: MapRunSettings;
+  private readonly ledger: Ledger;
+  private readonly patience: Patience;
+  private progress: Progress = progressFrom(emptyCursor());
+  /** False for a Map Run that was over before this start: its stored counts are right. */
+  private isCounting = false;
   private readonly running = new Map<string, RunningChild>();
   /** Children of before a restart, by index, with their items. */
   private readonly existing = new Map<number, number>();
@@ -93,12 +79,9 @@ export class MapRunDrive {
   /** Outputs by index while they fit the limit; null: read them from the children at the end. */
   private outputs: Map<number, string> | null = null;
   private outputBytes = 2;
-  private resultsWritten = 0;
+  private outcome: Outcome | null = null;
   private readonly stopReading = new AbortController();
   private wakeUp: (() => void) | null = null;
-  private saving: Promise<void> = Promise.resolve();
-  private cancelCheckpoint: (() => void) | null = null;
-  private closed = false;
   /** Our own: the Map Run stays as it is and is reported. */
   private bug: InvariantError | null = null;
 
@@ -107,19 +90,25 @@ export class MapRunDrive {
     private readonly order: Order,
   ) {
     const { request, parent } = order;
-    this.settings = {
+    const settings = {
       maxConcurrency: request.maxConcurrency,
       toleratedCount: request.toleratedCount,
       toleratedPercentage: request.toleratedPercentage,
     };
-    this.body = newBody({
+    const body = newBody({
       arn: request.mapRunArn,
       executionArn: parent.identity.arn,
       stateMachineArn: childIdentity(parent.identity, request, 0).stateMachineArn,
       startedAt: world.clock.now(),
-      settings: this.settings,
+      settings,
     });
-    this.progress = progressFrom(emptyCursor());
+    this.patience = new Patience(world, request.mapRunArn);
+    const progress = (): Progress | null => (this.isCounting ? this.progress : null);
+    this.ledger = new Ledger(world, this.patience, body, settings, progress, () => this.wake());
+  }
+
+  private get closed(): boolean {
+    return this.patience.isOver;
   }
 
   get arn(): string {
@@ -143,34 +132,25 @@ export class MapRunDrive {
 
   /** True when the stored Map Run is over already and only its outcome has to be told again. */
   private async open(): Promise<boolean> {
-    const { documents } = this.world.store;
-    const stored = await this.persistently(() => loadMapRun(documents, this.arn));
-    if (this.closed || stored === undefined) return false;
-    const { order } = this;
-    const known = knownItems(order.request);
-    if (stored === null) {
-      this.progress.totalItems = known;
-      this.startCollecting();
-      await this.save();
-      return false;
-    }
-    this.body = stored.body;
-    this.revision = stored.revision;
-    const { settings } = stored.body.driver;
-    this.settings = mergedSettings(settings, shownSettings(settings), stored.body);
-    const isRedrive = stored.body.redriveCount < order.redrives;
-    if (stored.body.status !== 'RUNNING' && !isRedrive) return true;
+    const { ledger, order } = this;
+    const isStored = await ledger.load();
+    if (this.closed) return false;
+    const { body } = ledger;
+    const isRedrive = body.redriveCount < order.redrives;
+    if (body.status !== 'RUNNING' && !isRedrive) return true;
     if (isRedrive) this.reopen(order.redrives);
-    this.progress = progressFrom(isRedrive ? emptyCursor() : this.body.driver.cursor);
-    this.progress.totalItems = known;
-    if (isRedrive) await this.save();
-    await this.reconcile();
+    this.progress = progressFrom(ledger.body.driver.cursor);
+    this.progress.totalItems = knownItems(order.request);
+    this.isCounting = true;
+    if (!isStored) this.startCollecting();
+    if (!isStored || isRedrive) await ledger.save();
+    if (isStored) await this.reconcile();
     return false;
   }
 
   private reopen(redrives: number): void {
-    const { body } = this;
-    this.body = {
+    const { body } = this.ledger;
+    this.ledger.body = {
       ...body,
       status: 'RUNNING',
       stoppedAt: null,
@@ -203,7 +183,7 @@ export class MapRunDrive {
   private async find(index: number): Promise<boolean> {
     const arn = this.childArn(index);
     this.lookedAt = { arn, ended: null };
-    const found = await this.persistently(() => this.world.state(arn));
+    const found = await this.patience.insist(() => this.world.state(arn));
     // It may have ended while it was looked at.
     const state = this.lookedAt.ended ?? found;
     this.lookedAt = null;
@@ -214,7 +194,7 @@ export class MapRunDrive {
     if (this.awaitsRedrive(state)) this.redriven.push({ index, items });
     else {
       this.register(arn, { index, items });
-      if (state.status === 'RUNNING') await this.persistently(() => this.world.adopt(arn));
+      if (state.status === 'RUNNING') await this.patience.insist(() => this.world.adopt(arn));
       this.childEnded(state);
     }
     return true;
@@ -222,7 +202,7 @@ export class MapRunDrive {
 
   /** It failed before the Map Run was redriven, and has not been run again since. */
   private awaitsRedrive(state: ExecutionState): boolean {
-    const { redrivenAt } = this.body;
+    const { redrivenAt } = this.ledger.body;
     if (redrivenAt === null || state.status === 'RUNNING') return false;
     return state.status !== 'SUCCEEDED' && (state.stoppedAt ?? 0) <= redrivenAt;
   }
@@ -296,30 +276,56 @@ export class MapRunDrive {
   }
 
   private checkVersion(version: string | null): void {
-    const { dataVersion } = this.body.driver;
+    const { body } = this.ledger;
+    const { dataVersion } = body.driver;
     if (dataVersion !== null && version !== dataVersion) {
       throw new TaskFailure(
         ITEM_READER_FAILED,
         'The items were changed while the Map Run was interrupted; it cannot go on with others.',
       );
     }
-    this.body = { ...this.body, driver: { ...this.body.driver, dataVersion: version } };
+    this.ledger.body = { ...body, driver: { ...body.driver, dataVersion: version } };
   }
 
   /** Waits until one more child may start; false when none may any more. */
   private async slot(): Promise<boolean> {
     for (;;) {
       if (this.ending !== null || this.closed) return false;
-      const isFree = this.running.size < concurrencyOf(this.settings);
+      const isFree = this.running.size < concurrencyOf(this.ledger.settings);
       if (isFree && this.starting < START_WINDOW) return true;
       await this.wait();
     }
   }
 
-  private wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.wakeUp = resolve;
+  /** Until something happens; what happened elsewhere is looked for now and then. */
+  private async wait(): Promise<void> {
+    const { clock } = this.world;
+    let isLate = false;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.at((clock.now() + LOOK_AROUND_MS) as EpochMs, () => {
+        isLate = true;
+        resolve();
+      });
+      this.wakeUp = () => {
+        cancel();
+        resolve();
+      };
     });
+    if (isLate) await this.lookAround();
+  }
+
+  /** Another engine on the same store may have ended children, or the parent. */
+  private async lookAround(): Promise<void> {
+    const { store, state } = this.world;
+    const rowOf = (arn: string) => this.patience.insist(() => store.row(arn as ExecutionArn));
+    const parent = await rowOf(this.order.parent.identity.arn);
+    if (parent && parent.status !== 'RUNNING') this.abort();
+    for (const arn of [...this.running.keys()].slice(0, LOOKED_AT_ONCE)) {
+      const row = await rowOf(arn);
+      if (!row || row.status === 'RUNNING') continue;
+      const ended = await this.patience.insist(() => state(arn as ExecutionArn));
+      if (ended) this.childEnded(ended);
+    }
   }
 
   private wake(): void {
@@ -330,7 +336,8 @@ export class MapRunDrive {
   private launch(child: RunningChild, start: () => Promise<void>): void {
     this.register(this.childArn(child.index), child);
     this.starting++;
-    this.persistently(start)
+    this.patience
+      .insist(start)
       .catch((error) => this.fail(this.failureOf(error)))
       .finally(() => {
         this.starting--;
@@ -362,7 +369,7 @@ export class MapRunDrive {
     settle(this.progress, child.index, child.items, state.status as ChildStatus);
     if (state.status === 'SUCCEEDED') this.collect(child.index, state);
     this.judge();
-    this.checkpointSoon();
+    this.ledger.saveSoon();
     this.wake();
   }
 
@@ -376,7 +383,7 @@ export class MapRunDrive {
   }
 
   private judge(): void {
-    if (isThresholdExceeded(this.settings, this.progress)) this.fail(THRESHOLD_EXCEEDED);
+    if (isThresholdExceeded(this.ledger.settings, this.progress)) this.fail(THRESHOLD_EXCEEDED);
   }
 
   private fail(failure: Failure): void {
@@ -422,7 +429,7 @@ export class MapRunDrive {
     const arns = [...this.running.keys()] as ExecutionArn[];
     for (let at = 0; at < arns.length && !this.closed; at += START_WINDOW) {
       const stops = arns.slice(at, at + START_WINDOW).map((arn) =>
-        this.persistently(async () => {
+        this.patience.insist(async () => {
           await this.world.stop(arn, NOT_GIVEN);
         }),
       );
@@ -432,32 +439,44 @@ export class MapRunDrive {
 
   /** Results, then the document: a restart in between writes the results again. */
   private async conclude(): Promise<void> {
-    const { ending } = this;
-    const outcome = ending === null ? await this.succeed() : await this.giveUp(ending);
+    const { ending, ledger, order, progress } = this;
+    const failure = ending?.status === 'FAILED' ? ending.failure : NOT_GIVEN;
+    const outcome = await outcomeOf({
+      world: this.world,
+      order,
+      patience: this.patience,
+      children: this.nextIndex,
+      items: this.itemsTaken,
+      outputs: this.outputs,
+      failure: ending === null ? null : failure,
+      checkVersion: (version) => this.checkVersion(version),
+    });
     if (this.closed) return;
-    this.cancelCheckpoint?.();
-    const { body, world } = this;
-    const shownOutput = outcome.ok && this.isExported() ? outcome.output : null;
-    this.body = {
+    ledger.stopSaving();
+    const inFiles = outcome.ok && isExported(order);
+    if (inFiles) ledger.resultsWritten = progress.childTally.succeeded;
+    const { body } = ledger;
+    ledger.body = {
       ...body,
       status: outcome.ok ? 'SUCCEEDED' : (ending?.status ?? 'FAILED'),
-      stoppedAt: world.clock.now(),
+      stoppedAt: this.world.clock.now(),
       driver: {
         ...body.driver,
         failure: outcome.ok ? null : outcome.failure,
-        output: shownOutput,
+        output: inFiles ? outcome.output : null,
       },
     };
     this.outcome = outcome;
-    await this.save();
+    await ledger.save();
   }
 
   private async deliver(): Promise<void> {
-    const { order, world, body } = this;
+    const { order, world } = this;
+    const { body } = this.ledger;
     const outcome = this.outcome ?? (await this.rebuiltOutcome());
     if (this.closed) return;
     const isAborted = body.status === 'ABORTED';
-    await this.persistently(() =>
+    await this.patience.insist(() =>
       world.ended({
         arn: order.parent.identity.arn as ExecutionArn,
         frame: order.frame,
@@ -467,29 +486,38 @@ export class MapRunDrive {
       }),
     );
     if (!this.closed)
-      await this.persistently(() => world.store.documents.remove(OPEN_KIND, this.arn));
+      await this.patience.insist(() => world.store.documents.remove(OPEN_KIND, this.arn));
+  }
+
+  private async rebuiltOutcome(): Promise<Outcome> {
+    const { order, patience, world } = this;
+    const { driver, executionCounts, status } = this.ledger.body;
+    if (status !== 'SUCCEEDED') return { ok: false, failure: driver.failure ?? NOT_GIVEN };
+    if (isExported(order)) return { ok: true, output: driver.output };
+    return inline({ world, order, patience, children: executionCounts.total, outputs: null });
   }
 
   /** What DescribeMapRun shows now. */
   shown(): MapRun {
-    const { driver: _driver, ...shown } = this.bodyNow();
+    const { driver: _driver, ...shown } = this.ledger.current();
     return shown;
   }
 
   /** False when the Map Run is over. */
   async update(change: Partial<MapRunSettings>): Promise<boolean> {
-    if (this.body.status !== 'RUNNING') return false;
-    this.settings = { ...this.settings, ...change };
+    const { ledger } = this;
+    if (ledger.body.status !== 'RUNNING') return false;
+    ledger.settings = { ...ledger.settings, ...change };
     this.judge();
     this.wake();
-    await this.save();
+    await ledger.save();
     return true;
   }
 
   /** Leaves everything as it is: the next start goes on from here. */
   close(): void {
-    this.closed = true;
-    this.cancelCheckpoint?.();
+    this.patience.isOver = true;
+    this.ledger.stopSaving();
     this.stopReading.abort();
     this.wake();
   }

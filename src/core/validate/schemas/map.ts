@@ -16,8 +16,9 @@ const MAX_ITEMS = 100_000_000;
 /** AWS: the most input of one batch. */
 const MAX_BATCH_BYTES = 262_144;
 /** AWS: what reads and writes data sets. `${…}` stands for a partition or a whole ARN. */
-const READER = '^(arn:[^:]*:states:[^:]*:[^:]*:s3:(getObject|listObjectsV2)$|.*\\$\\{)';
-const WRITER = '^(arn:[^:]*:states:[^:]*:[^:]*:s3:putObject$|.*\\$\\{)';
+const READER =
+  '^(arn:[^:]*:states:[^:]*:[^:]*:s3:(getObject|listObjectsV2)$|file:(read|list)$|.*\\$\\{)';
+const WRITER = '^(arn:[^:]*:states:[^:]*:[^:]*:s3:putObject$|file:write$|.*\\$\\{)';
 
 function resource(pattern: string): Schema {
   return {

@@ -1,0 +1,34 @@
+/**
+ * Follows one execution's facts without a gap: those of before are handed over as known, every later
+ * one once and in order, also those that came while the engine was starting.
+ */
+import type { Fact } from '../core/fact.js';
+import type { ExecutionArn } from '../lib/brand.js';
+import type { Engine } from '../runtime/face.js';
+
+export interface Watcher {
+  /** What the journal held before this run; called once, first. */
+  known(facts: readonly Fact[]): void;
+  news(facts: readonly Fact[]): void;
+}
+
+/** `knownCount`: facts in the journal before the engine was opened. Returns how to stop. */
+export async function watch(
+  engine: Engine,
+  arn: ExecutionArn,
+  knownCount: number,
+  watcher: Watcher,
+): Promise<() => void> {
+  let waiting: Fact[] | null = [];
+  const stop = engine.subscribe(arn, (_arn, facts) => {
+    if (waiting === null) watcher.news(facts);
+    else waiting.push(...facts);
+  });
+  const kept = (await engine.facts(arn)) ?? [];
+  const late = waiting.filter((fact) => fact.seq > kept.length);
+  waiting = null;
+  watcher.known(kept.slice(0, knownCount));
+  const news = [...kept.slice(knownCount), ...late];
+  if (news.length > 0) watcher.news(news);
+  return stop;
+}
