@@ -13,7 +13,7 @@ import { createLambdaHandlers, type LambdaClientFactory, type LambdaHandlers } f
 import { createProcessHandler } from './process.js';
 import { readResource, splitSuffix } from './resource.js';
 import { compileCheck } from './schema-check.js';
-import { didYouMean } from './suggest.js';
+import { didYouMean } from '../lib/suggest.js';
 
 /** `kind` decides which history events the task shows; the other fields fill them. */
 export type ResolvedResource =

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 import { TaskFailure } from './handler.js';
-import { didYouMean } from './suggest.js';
+import { didYouMean } from '../lib/suggest.js';
 
 export type ReadSecret = (name: string) => string;
 

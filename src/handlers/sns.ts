@@ -12,7 +12,7 @@ import { createMailer, type SendMail } from './smtp.js';
 import { loadSigningKey, type SigningKey } from './sns-certificate.js';
 import { Deliveries } from './sns-delivery.js';
 import { type SnsEnvelope, signEnvelope } from './sns-signature.js';
-import { didYouMean } from './suggest.js';
+import { didYouMean } from '../lib/suggest.js';
 
 export interface SnsOptions {
   readonly config: Config;

@@ -4,7 +4,7 @@
  * refused: a typing error that silently trains with the default is worse than a failed state.
  */
 import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
-import { didYouMean } from '../suggest.js';
+import { didYouMean } from '../../lib/suggest.js';
 
 type Kind = 'integer' | 'number' | 'text' | 'early-stop' | 'class-weights';
 interface Spec {

@@ -14,7 +14,7 @@ import {
   type Row,
   type SourceRecord,
 } from './record.js';
-import { didYouMean } from './suggest.js';
+import { didYouMeanInside } from '../../lib/suggest.js';
 
 export const CASTS = ['string', 'number', 'integer', 'boolean', 'date', 'timestamp'] as const;
 export type Cast = (typeof CASTS)[number];
@@ -44,7 +44,7 @@ export function checkSelected(
   for (const [, from] of pairs) {
     if (names.includes(from)) continue;
     throw badFormat(
-      `${place}: there is no column "${from}"${didYouMean(from, names)}. It has: ${names.join(', ')}.`,
+      `${place}: there is no column "${from}"${didYouMeanInside(from, names)}. It has: ${names.join(', ')}.`,
     );
   }
 }

@@ -8,7 +8,7 @@ import { DataFailure } from './data-failure.js';
 import { SPLIT_CHARACTERS_MAX, SPLIT_ROWS_MAX } from './limits.js';
 import type { Cell, Row } from './record.js';
 import { type LabelledText, majorityLabel, type Side, type Split, split } from './split.js';
-import { didYouMean } from './suggest.js';
+import { didYouMeanInside } from '../../lib/suggest.js';
 
 export interface PreprocessParameters {
   readonly textColumn?: string;
@@ -178,7 +178,7 @@ function cellOf(row: Row, column: string, number: number, world: PreprocessWorld
   if (Object.hasOwn(row, column)) return row[column] as Cell;
   const names = Object.keys(row);
   throw missingColumn(
-    `${world.address}, row ${number}: there is no column "${column}"${didYouMean(column, names)}. ` +
+    `${world.address}, row ${number}: there is no column "${column}"${didYouMeanInside(column, names)}. ` +
       `It has: ${names.join(', ')}. Set textColumn and labelColumn.`,
   );
 }
@@ -205,7 +205,7 @@ function labelOf(
   if (known) return label;
   if (settings.onUnknownLabel === 'drop') return null;
   const names = labelMap === null ? [] : Object.keys(labelMap);
-  const hint = label === null ? '' : didYouMean(label, names);
+  const hint = label === null ? '' : didYouMeanInside(label, names);
   throw unknownLabel(
     `${world.address}, row ${number}: the label ${JSON.stringify(label)} is not in labelMap${hint}. ` +
       `Known: ${names.join(', ')}. Mend the row, or set onUnknownLabel to "drop".`,

@@ -12,7 +12,7 @@ import {
   type JsonObject,
 } from '../../lib/json.js';
 import { DataFailure } from '../data/data-failure.js';
-import { didYouMean } from '../data/suggest.js';
+import { didYouMeanInside } from '../../lib/suggest.js';
 
 export interface Expectation {
   readonly type: string;
@@ -79,7 +79,7 @@ function parseExpectation(
   const own = known.get(type);
   if (own === undefined) {
     throw badSuite(
-      `${place}: unknown expectation "${type}"${didYouMean(type, [...known.keys()])}. ` +
+      `${place}: unknown expectation "${type}"${didYouMeanInside(type, [...known.keys()])}. ` +
         `Known: ${[...known.keys()].sort().join(', ')}.`,
     );
   }
@@ -113,7 +113,7 @@ function checkKwargs(
   for (const name of Object.keys(given)) {
     if (names.includes(name) || COMMON.includes(name)) continue;
     throw badSuite(
-      `${place}: unknown kwarg "${name}"${didYouMean(name, names)}. It takes: ${names.join(', ')}.`,
+      `${place}: unknown kwarg "${name}"${didYouMeanInside(name, names)}. It takes: ${names.join(', ')}.`,
     );
   }
   const missing = names.find((name) => own[name] === true && !Object.hasOwn(given, name));
@@ -129,7 +129,7 @@ function substitute(value: Json, parameters: JsonObject, place: string): Json {
     const found = getOwn(parameters, name);
     if (found !== undefined) return found;
     throw badSuite(
-      `${place}: suiteParameters has no "${name}"${didYouMean(name, Object.keys(parameters))}.`,
+      `${place}: suiteParameters has no "${name}"${didYouMeanInside(name, Object.keys(parameters))}.`,
     );
   }
   return fromEntries(

@@ -1,7 +1,7 @@
 /** Type names of pandas, Python, Spark and SQL, as far as JSON values can tell them apart. */
 import type { Json } from '../../lib/json.js';
 import type { Cell } from '../data/record.js';
-import { nearest } from '../data/suggest.js';
+import { nearest } from '../../lib/suggest.js';
 import { ExpectationProblem } from './evaluator.js';
 
 type Test = (value: Exclude<Cell, null>) => boolean;

@@ -5,7 +5,7 @@
  */
 import { fromEntries, getOwn, type Json, type JsonObject } from '../../lib/json.js';
 import type { Row } from '../data/record.js';
-import { didYouMean } from '../data/suggest.js';
+import { didYouMeanInside } from '../../lib/suggest.js';
 import { AGGREGATE_EXPECTATIONS } from './aggregate-expectations.js';
 import {
   type Evaluator,
@@ -148,7 +148,7 @@ function refuseUnknownColumns(run: Run, table: Table): void {
   const unknown = run.evaluator?.columns.find((column) => !table.columns.includes(column));
   if (unknown === undefined) return;
   const has = table.columns.length === 0 ? 'no columns' : table.columns.join(', ');
-  run.problem = `Error: The column "${unknown}" in BatchData does not exist${didYouMean(unknown, table.columns)}. The dataset has: ${has}.`;
+  run.problem = `Error: The column "${unknown}" in BatchData does not exist${didYouMeanInside(unknown, table.columns)}. The dataset has: ${has}.`;
 }
 
 function conclude(run: Run, table: Table): Outcome {

@@ -46,13 +46,25 @@ export async function startRedis(
     const words = Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]);
     const server = spawn(binary, words, { stdio: 'ignore', cwd: folder });
     const exited = new Promise((resolve) => server.once('exit', resolve));
+    const kill = () => server.kill('SIGKILL');
+    process.once('exit', kill);
     halt = async () => {
-      server.kill('SIGKILL');
+      process.off('exit', kill);
+      kill();
       await exited;
     };
     await ready(port);
   };
-  await start();
+  const stop = async (): Promise<void> => {
+    await halt();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -63,10 +75,7 @@ export async function startRedis(
     },
     command: (...words) =>
       withClient(port, (client) => client.call(words[0] ?? '', words.slice(1))),
-    stop: async () => {
-      await halt();
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

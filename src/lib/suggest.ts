@@ -17,6 +17,12 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return suggestion === null ? '' : ` Did you mean "${suggestion}"?`;
 }
 
+/** ` (did you mean "x"?)` or nothing: for the middle of a sentence. */
+export function didYouMeanInside(word: string, known: Iterable<string>): string {
+  const suggestion = nearest(word, known);
+  return suggestion === null ? '' : ` (did you mean "${suggestion}"?)`;
+}
+
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
