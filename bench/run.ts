@@ -11,6 +11,7 @@ import { createActor, createMachine } from 'xstate';
 import type { JsonObject } from '../src/lib/json.js';
 import { MemoryStore } from '../src/store/memory.js';
 import { SqliteStore } from '../src/store/sqlite.js';
+import { projectHistory } from '../src/wire/history.js';
 import { measureEngine } from './engine.js';
 import { prepare } from './interpreter.js';
 import { CHAIN, PAYLOAD, WORKS, type Work } from './machines.js';
@@ -68,6 +69,10 @@ function contendersFor(work: Work): Contender[] {
   );
   return [
     { name: 'stepwell', run: () => run(work.input) },
+    {
+      name: 'stepwell, and its AWS events written',
+      run: () => projectHistory(run(work.input).journal.flat()),
+    },
     { name: 'aws-local-stepfunctions', run: () => peer.run(work.input as never).result },
   ];
 }
@@ -103,7 +108,7 @@ function floor(): Contender {
 function line(name: string, rate: number, ours: number): void {
   const ratio = rate === ours ? '' : `  stepwell is ${(ours / rate).toFixed(2)} times as fast`;
   console.log(
-    `  ${name.padEnd(36)} ${Math.round(rate).toLocaleString('en').padStart(12)}/s${ratio}`,
+    `  ${name.padEnd(38)} ${Math.round(rate).toLocaleString('en').padStart(12)}/s${ratio}`,
   );
 }
 
@@ -136,7 +141,7 @@ async function engines(): Promise<JsonObject> {
         await store.close();
         const rate = Math.round(stepsPerS).toLocaleString('en').padStart(12);
         const latency = `p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms a chain`;
-        console.log(`  ${`${kind}, ${clients} clients`.padEnd(36)} ${rate}/s  ${latency}`);
+        console.log(`  ${`${kind}, ${clients} clients`.padEnd(38)} ${rate}/s  ${latency}`);
         results[`${kind} ${clients}`] = Math.round(stepsPerS);
       }
     }

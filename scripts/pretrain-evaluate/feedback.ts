@@ -14,11 +14,17 @@ const SPLIT_SEED = 42;
 /** The hyper-parameters chosen on the validation part; the pipeline's machine uses the same. */
 export const RECOMMENDED = {
   labels: LABELS,
-  epochs: 8,
+  strategy: 'full',
+  epochs: 5,
   batchSize: 16,
-  learningRate: 3e-4,
+  learningRate: 1e-4,
   headLearningRate: 2e-3,
+  warmupRatio: 0.1,
+  schedule: 'linear',
+  weightDecay: 0.01,
   dropout: 0.1,
+  tokenDropout: 0.1,
+  maxLength: 64,
   seed: 42,
 } as const satisfies Partial<FineTuneOptions>;
 

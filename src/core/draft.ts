@@ -13,7 +13,6 @@ export type OpenFrame = Mutable<Frame>;
 type Fields = Mutable<Omit<ExecutionState, 'frames' | 'ready'>>;
 
 // One shape for every draft: the fields are assigned in one order.
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every field.
 export interface Draft extends Fields {}
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every field.
 export class Draft implements ExecutionState {

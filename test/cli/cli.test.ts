@@ -43,7 +43,12 @@ const ARGUMENTS: readonly [string, readonly string[], number, RegExp][] = [
     /no input file/,
   ],
   ['an unknown option', ['run', 'pass.asl.json', '--inptu', '{}'], 2, /unknown option.*--inptu/],
-  ['an option without its value', ['run', 'pass.asl.json', '--store', 'memory', '--input'], 2, /argument missing/],
+  [
+    'an option without its value',
+    ['run', 'pass.asl.json', '--store', 'memory', '--input'],
+    2,
+    /argument missing/,
+  ],
   ['an unknown command', ['rnu'], 2, /unknown command 'rnu'/],
   ['no machine', ['run'], 2, /missing required argument/],
   ['a bad name', ['run', 'pass.asl.json', '--name', 'a b'], 2, /not a valid execution name/],

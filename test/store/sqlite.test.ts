@@ -237,7 +237,7 @@ describe('SqliteStore as a file', () => {
 describe('openStore', () => {
   it('opens memory and sqlite, and names the known kinds for anything else', async () => {
     expect((await openStore('memory')).description).toMatch(/^memory/);
-    await expect(openStore('redis://localhost')).rejects.toThrow(
+    await expect(openStore('etcd://localhost')).rejects.toThrow(
       'Unknown store "redis://localhost". Known kinds: memory, sqlite:PATH.',
     );
     await expect(openStore('sqlite')).rejects.toThrow(/sqlite:PATH/);

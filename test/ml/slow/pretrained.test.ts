@@ -16,8 +16,7 @@ const root = mkdtempSync(join(tmpdir(), 'stepwell-pretrained-'));
 const split = splitFeedback(join(project, 'data/raw'));
 
 beforeAll(() => {
-  writeJsonLines(join(root, 'fit.jsonl'), split.fit);
-  writeJsonLines(join(root, 'validation.jsonl'), split.validation);
+  writeJsonLines(join(root, 'train.jsonl'), [...split.fit, ...split.validation]);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -26,8 +25,7 @@ async function heldOutAccuracy(name: string, change: Partial<FineTuneOptions>) {
   const result = await fineTune({
     ...RECOMMENDED,
     model: join(project, 'models/stepwell-mini-bert'),
-    trainPath: join(root, 'fit.jsonl'),
-    validationPath: join(root, 'validation.jsonl'),
+    trainPath: join(root, 'train.jsonl'),
     outputDir: join(root, name),
     ...change,
   });
