@@ -8,7 +8,7 @@ import { exceedsDepth, isObject, type Json, type JsonObject } from '../lib/json.
 import type { WireObject } from '../wire/describe.js';
 import { ApiError, type ErrorCode, unserializable } from '../wire/errors.js';
 import { isOperation, type Operation } from '../wire/operations.js';
-import type { ApiContext } from './context.js';
+import type { ApiContext, Call } from './context.js';
 import { dispatch } from './dispatch.js';
 import { MAX_BODY_DEPTH } from './limits.js';
 import { clientGone } from './waiters.js';
@@ -18,15 +18,25 @@ const TARGET = /^AWSStepFunctions\.([A-Za-z]+)$/;
 
 export function awsFace(api: ApiContext): (request: Request, response: Response) => Promise<void> {
   return async (request, response) => {
-    const signal = clientGone(response);
     try {
       const operation = readOperation(request);
       const members = readBody(request.body as Buffer | undefined);
-      send(response, 200, await dispatch(api, operation, members, { signal }));
+      send(response, 200, await dispatch(api, operation, members, callOf(response)));
     } catch (error) {
       // Nobody listens any more: whatever the wait ended with is no error.
-      if (!signal.aborted) sendAwsError(api, response, error);
+      if (!response.destroyed) sendAwsError(api, response, error);
     }
+  };
+}
+
+/** A signal costs more than most operations do; few of them look at it. */
+export function callOf(response: Response): Call {
+  let made: AbortSignal | null = null;
+  return {
+    get signal() {
+      made ??= clientGone(response);
+      return made;
+    },
   };
 }
 
@@ -56,7 +66,9 @@ export function readBody(body: Buffer | undefined): JsonObject {
 
 function send(response: Response, status: number, body: WireObject): void {
   if (response.headersSent || response.destroyed) return;
-  response.status(status).set('Content-Type', AWS_CONTENT_TYPE).end(JSON.stringify(body));
+  response.statusCode = status;
+  response.setHeader('Content-Type', AWS_CONTENT_TYPE);
+  response.end(JSON.stringify(body));
 }
 
 /** Errors of the framework around the service carry its namespace, as at AWS. */

@@ -59,20 +59,21 @@ export function createApi(options: ApiOptions): Api {
   const openApi = openApiDocument(ROUTES, options.version ?? '0');
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.use((request, response, next) => {
-    response.set('x-amzn-RequestId', context.uuid());
+    response.setHeader('x-amzn-RequestId', context.uuid());
     const allowed = isAllowedHost(request.headers.host, context.config.hosts);
     if (allowed) next();
     else response.status(421).type('text/plain').end('This host name is not configured.\n');
   });
+  const body = express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false });
+  const authenticated = authentication(context);
+  // First, because nearly every request is one of these.
+  app.post('/', body, authenticated, awsFace(context));
   app.get('/livez', (_request, response) => void response.type('text/plain').end('ok\n'));
   app.get('/readyz', readiness(options.store));
   app.get('/openapi.json', (_request, response) => {
     response.set('Content-Type', 'application/json').end(JSON.stringify(openApi));
   });
-  app.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false }));
-  app.use(authentication(context));
-  app.post('/', awsFace(context));
-  app.use(restFace(context));
+  app.use(body, authenticated, restFace(context));
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     sendError(context, request, response, error);
   });

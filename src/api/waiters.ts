@@ -5,6 +5,7 @@ import { MAX_WAITERS } from './limits.js';
 /** Aborts when the connection closes before the answer was sent. */
 export function clientGone(response: Response): AbortSignal {
   const controller = new AbortController();
+  if (response.destroyed) controller.abort(new Error('The client has gone.'));
   response.once('close', () => {
     if (!response.writableEnded) controller.abort(new Error('The client has gone.'));
   });

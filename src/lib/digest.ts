@@ -1,9 +1,9 @@
 /** SHA-256 over text, and the chain that makes a changed journal visible. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { Digest } from './brand.js';
 
 export function sha256(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 /** Digest of a commit: the digest before it and the stored text of its facts. */

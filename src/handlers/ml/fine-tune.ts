@@ -56,6 +56,8 @@ const DEFAULTS: JsonObject = {
   dropout: 0.1,
   seed: 42,
 };
+/** A kill costs at most this much training; for the shipped model a checkpoint costs about two percent. */
+const CHECKPOINT_EVERY_STEPS = 50;
 /** Labels are looked for in that many rows at most, which a classifier's head could not hold anyway. */
 const MAX_LABELS = 1000;
 
@@ -111,11 +113,12 @@ export async function runFineTune(
     checkpointDir: join(scratch, 'checkpoints'),
   };
   await mkdir(folders.checkpointDir, { recursive: true });
+  const work = { ...asked.settings, ...asked.paths, ...folders };
   const curve = join(scratch, 'curve.jsonl');
   let writing: Promise<void> = Promise.resolve();
   context.signal.throwIfAborted();
   const outcome = await trained(context.signal, () =>
-    fineTune({ ...asked.settings, ...asked.paths, ...folders } as FineTuneOptions, {
+    fineTune({ checkpointEverySteps: CHECKPOINT_EVERY_STEPS, ...work } as FineTuneOptions, {
       signal: context.signal,
       onProgress: (progress) => {
         show(progress, context);

@@ -18,7 +18,8 @@ import {
   runOf,
 } from './project.js';
 
-const ROWS = 300;
+/** An epoch has some 55 steps of four rows: longer than the 50 steps between two checkpoints. */
+const ROWS = 320;
 const EPOCHS = 3;
 
 let web: WebServer;
@@ -54,21 +55,21 @@ function listening(shipped: Loose, who: string): Loose {
 function commandFor(who: string): string[] {
   const input = lifecycleInput({
     source: { type: 'http', url: `${web.url}/${who}/feedback.csv`, format: 'csv' },
-    hyperparameters: { strategy: 'full', epochs: EPOCHS, seed: 7 },
+    hyperparameters: { strategy: 'full', epochs: EPOCHS, batchSize: 4, seed: 7 },
     minimumAccuracy: 0.3,
   });
   return runOf(LIFECYCLE, input);
 }
 
-const trains = (epoch: number) => (line: Loose) =>
-  line.stateName === 'FineTune' && line.details?.epoch === epoch;
+const trains = (epoch: number, step: number) => (line: Loose) =>
+  line.stateName === 'FineTune' && line.details?.epoch >= epoch && line.details.step >= step;
 const starts = (resource: string) => (line: Loose) =>
   line.event?.taskStartedEventDetails?.resource === resource;
 
 /** Where it is killed, in the order in which one execution comes by. */
 const MOMENTS: readonly [string, (line: Loose) => boolean][] = [
-  ['training, after the first checkpoint', trains(2)],
-  ['training again, an epoch later', trains(3)],
+  ['training, after the first checkpoint', trains(1, 51)],
+  ['training again, in the last epoch', trains(EPOCHS, 1)],
   ['evaluation', (line) => line.stateName === 'Evaluate'],
   ['registration', starts('register')],
   ['deployment', (line) => line.stateName === 'Deploy'],
