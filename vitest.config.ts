@@ -1,6 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** Two projects: `fast` needs no service and finishes in seconds; `full` starts its own servers. */
+/** Tests that start servers or child processes, or take more than a few seconds. */
+const FULL = [
+  'test/e2e/**/*.test.ts',
+  'test/cli/**/*.test.ts',
+  'test/services/**/*.test.ts',
+  'test/**/*.slow.test.ts',
+];
+
+/** Two projects: `fast` needs no service and is the short loop; `full` is everything else. */
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -9,20 +17,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: {
-          name: 'fast',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/cli/**', 'test/services/**', 'test/ml/slow/**'],
-        },
+        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: FULL },
       },
-      {
-        extends: true,
-        test: {
-          name: 'full',
-          include: ['test/e2e/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/services/**/*.test.ts', 'test/ml/slow/**/*.test.ts'],
-          testTimeout: 300_000,
-        },
-      },
+      { extends: true, test: { name: 'full', include: FULL, testTimeout: 300_000 } },
     ],
   },
 });

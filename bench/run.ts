@@ -12,8 +12,11 @@ import type { JsonObject } from '../src/lib/json.js';
 import { MemoryStore } from '../src/store/memory.js';
 import { SqliteStore } from '../src/store/sqlite.js';
 import { projectHistory } from '../src/wire/history.js';
+import { measureApi } from './api.js';
+import { measureDistributedMap } from './distributed-map.js';
 import { measureEngine } from './engine.js';
 import { prepare } from './interpreter.js';
+import { measureJsonata } from './jsonata.js';
 import { CHAIN, PAYLOAD, WORKS, type Work } from './machines.js';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
@@ -152,9 +155,15 @@ async function engines(): Promise<JsonObject> {
 }
 
 const only = process.argv[2];
-const results = {
-  node: process.version,
-  interpreters: only === 'engine' ? {} : await interpreters(),
-  engine: only === 'interpreter' ? {} : await engines(),
+const PARTS: Record<string, () => Promise<JsonObject>> = {
+  interpreter: interpreters,
+  engine: engines,
+  jsonata: measureJsonata,
+  api: measureApi,
+  map: measureDistributedMap,
 };
+const results: Record<string, unknown> = { node: process.version };
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (only === undefined || only === name) results[name] = await measure();
+}
 console.log(`\n${JSON.stringify(results)}`);

@@ -9,9 +9,14 @@
  *   --built           dist/ instead of the sources
  *   --corpus DIR      where replay.mjs and cases/ lie (default ../shared/conformance)
  *   --failures        what differs in the failed cases, too
+ *   --summary FILE    {passed, failed, known} for scripts/verify.mjs
+ *
+ * conformance-known.json lists the recorded cases that cannot pass, each with its reason and the
+ * members in which it differs. They count neither as passed nor as failed. Any other difference is a
+ * failure all the same, and an entry that passes is stale and fails the run.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -42,6 +47,7 @@ function readOptions(args) {
     if (args[i] === '--endpoint') found.endpoint = args[++i];
     else if (args[i] === '--corpus') found.corpus = resolve(args[++i]);
     else if (args[i] === '--report') found.report = resolve(args[++i]);
+    else if (args[i] === '--summary') found.summary = resolve(args[++i]);
     else if (args[i] === '--built') found.built = true;
     else if (args[i] === '--failures') found.failures = true;
     else found.passedOn.push(args[i]);
@@ -97,49 +103,85 @@ async function isReady(endpoint) {
   }
 }
 
-/** Runs the corpus and prints the table; 0 when every case passed. */
+/** Runs the corpus and prints the table; 0 when nothing failed but what is known to. */
 async function replay(endpoint) {
   const report = options.report ?? join(folder, 'report.json');
-  const log = join(folder, 'replay.log');
   const args = ['replay.mjs', '--endpoint', endpoint, '--lambda-port', String(awsPort)];
   const child = spawn(process.execPath, [...args, '--report', report, ...options.passedOn], {
     cwd: options.corpus,
     env: environment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let output = '';
   child.stdout.on('data', (text) => {
-    output += text;
     if (options.failures) process.stdout.write(text);
   });
-  const status = await new Promise((done) => child.on('close', done));
-  writeFileSync(log, output);
-  printTable(JSON.parse(readFileSync(report, 'utf8')));
-  const last = output.trim().split('\n').at(-1);
+  await new Promise((done) => child.on('close', done));
+  if (!existsSync(report)) throw new Error('The runner left no report.');
+  return judge(JSON.parse(readFileSync(report, 'utf8')).results);
+}
+
+/** Prints what came out; the exit status. */
+function judge(results) {
+  const known = new Map(readKnown().map((entry) => [entry.id, entry]));
+  const outcomes = results.map((result) => ({ ...result, outcome: outcomeOf(result, known) }));
+  const of = (outcome) => outcomes.filter((result) => result.outcome === outcome);
+  printTable(outcomes);
+  printKnown(of('known').map(({ id }) => known.get(id)));
+  for (const { id } of of('failed')) console.log(`FAILED ${id}`);
+  for (const { id } of of('stale')) {
+    console.log(`STALE  ${id} passes: remove it from scripts/conformance-known.json`);
+  }
   if (server?.complaints && /InvariantError|quarantined/.test(server.complaints())) {
     console.log('The server reported broken invariants: see the log with STEPWELL_LOG=error.');
   }
-  console.log(last);
-  return status;
+  const failed = of('failed').length + of('stale').length;
+  const summary = { passed: of('passed').length, failed, known: of('known').length };
+  if (options.summary) writeFileSync(options.summary, `${JSON.stringify(summary)}\n`);
+  console.log(`${summary.passed} passed, ${failed} failed, ${summary.known} skipped`);
+  return failed === 0 ? 0 : 1;
 }
 
-function printTable({ byArea, results }) {
-  const peer = {};
-  for (const result of results) {
-    if (!result.ok && result.onlyPeerSkips) peer[result.area] = (peer[result.area] ?? 0) + 1;
+function readKnown() {
+  return JSON.parse(readFileSync(join(ROOT, 'scripts', 'conformance-known.json'), 'utf8'));
+}
+
+function outcomeOf({ id, ok, diffs = [] }, known) {
+  const entry = known.get(id);
+  if (entry === undefined) return ok ? 'passed' : 'failed';
+  if (ok) return 'stale';
+  const isKnown = ({ path }) => entry.differs.includes(memberOf(path ?? ''));
+  return diffs.length > 0 && diffs.every(isKnown) ? 'known' : 'failed';
+}
+
+/** `history.events[5].details.mapRunArn` -> `mapRunArn`. */
+function memberOf(path) {
+  return path
+    .split('.')
+    .at(-1)
+    .replace(/\[\d+\]$/, '');
+}
+
+function printTable(outcomes) {
+  const heads = ['passed', 'failed', 'known'];
+  console.log(`${'area'.padEnd(24)} ${heads.map((head) => head.padStart(6)).join(' ')}`);
+  for (const area of [...new Set(outcomes.map((result) => result.area))].sort()) {
+    const here = outcomes.filter((result) => result.area === area);
+    const count = (...wanted) =>
+      String(here.filter(({ outcome }) => wanted.includes(outcome)).length).padStart(6);
+    const counts = [count('passed'), count('failed', 'stale'), count('known')];
+    console.log(`${area.padEnd(24)} ${counts.join(' ')}`);
   }
-  console.log(`${'area'.padEnd(24)} ${'passed'.padStart(6)} ${'failed'.padStart(6)}`);
-  for (const area of Object.keys(byArea).sort()) {
-    const { passed, failed } = byArea[area];
-    const note = peer[area]
-      ? `  ${peer[area]} only where the reference emulator does not look`
-      : '';
-    console.log(
-      `${area.padEnd(24)} ${String(passed).padStart(6)} ${String(failed).padStart(6)}${note}`,
-    );
+}
+
+/** Grouped by reason: most have one in common. */
+function printKnown(entries) {
+  if (entries.length === 0) return;
+  console.log('\nRecorded cases that cannot pass:');
+  for (const reason of new Set(entries.map((entry) => entry.reason))) {
+    console.log(`- ${reason}`);
+    for (const entry of entries) if (entry.reason === reason) console.log(`    ${entry.id}`);
   }
-  if (!options.failures) return;
-  for (const result of results.filter((one) => !one.ok)) console.log(`  FAIL ${result.id}`);
+  console.log('');
 }
 
 async function stop(child) {

@@ -57,7 +57,7 @@ export class TextGenerator {
 
   next(): GeneratedText {
     const { random, lexicon } = this;
-    this.domain = random.chance(0.8) ? random.pick(lexicon.domains) : lexicon.generic;
+    this.domain = random.chance(0.88) ? random.pick(lexicon.domains) : lexicon.generic;
     this.lists = [this.domain.lists, lexicon.words, lexicon.generic.lists, lexicon.valence.lists];
     const rating = random.below(3) as Rating;
     const sentences = this.compose(rating);
@@ -155,11 +155,11 @@ export class TextGenerator {
   private event(kind: ClauseKind): string {
     const { random, lexicon } = this;
     const draw = random.uniform();
-    if (draw < 0.18) return this.form(lexicon.valence.clauses[kind]);
-    if (draw < 0.33) return this.form(lexicon.hard.clauses[kind]);
-    if (draw < 0.58) return this.form(lexicon.situations.clauses[kind]);
+    if (draw < 0.14) return this.form(lexicon.valence.clauses[kind]);
+    if (draw < 0.26) return this.form(lexicon.hard.clauses[kind]);
+    if (draw < 0.46) return this.form(lexicon.situations.clauses[kind]);
     const own = this.domain.clauses[kind];
-    return this.form(own.length > 0 && random.chance(0.6) ? own : lexicon.generic.clauses[kind]);
+    return this.form(own.length > 0 && random.chance(0.7) ? own : lexicon.generic.clauses[kind]);
   }
 
   private fact(): string {

@@ -39,8 +39,12 @@ const FOLDER = join(import.meta.dirname, 'lexicon');
 export function readLexicon(): Lexicon {
   const domains: Domain[] = [];
   for (const file of readdirSync(FOLDER).sort()) {
-    if (file !== 'words.txt')
-      domains.push(...parseDomains(readFileSync(join(FOLDER, file), 'utf8')));
+    if (file === 'words.txt') continue;
+    for (const domain of parseDomains(readFileSync(join(FOLDER, file), 'utf8'))) {
+      const known = domains.findIndex(({ name }) => name === domain.name);
+      if (known < 0) domains.push(domain);
+      else domains[known] = merged(domains[known]!, domain);
+    }
   }
   const section = (name: string): Domain => {
     const domain = domains.find((candidate) => candidate.name === name);
@@ -120,6 +124,13 @@ function parseLists(lines: readonly string[]): Lists {
     if (match !== null) lists.set(match[1]!, match[2]!.split(' | ').map(parseTemplate));
   }
   return lists;
+}
+
+/** Two sections of one name: the lists of the first, the clauses of both. */
+function merged(first: Domain, second: Domain): Domain {
+  const both = (kind: ClauseKind): Template[] => [...first.clauses[kind], ...second.clauses[kind]];
+  const clauses = { '+': both('+'), '-': both('-'), '=': both('='), '?': both('?') };
+  return { ...first, lists: new Map([...second.lists, ...first.lists]), clauses };
 }
 
 function parseDomains(text: string): Domain[] {

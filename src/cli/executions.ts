@@ -11,6 +11,7 @@ import { createInspector } from '../runtime/test-state/inspector.js';
 import { ApiError } from '../wire/errors.js';
 import { isOperation } from '../wire/operations.js';
 import type { Parts } from './assemble.js';
+import { ROLE_ARN, stateMachineArn } from './names.js';
 
 export function executionService(api: ApiContext): ExecutionService {
   return {
@@ -37,4 +38,30 @@ export function localExecutions(parts: Parts, engine: Engine): ExecutionService 
       inspect: createInspector(parts.registry, parts.services),
     }),
   );
+}
+
+/**
+ * Files the machine of a run with the API, so that its executions are listed like any other's; a
+ * changed definition becomes the machine's next revision.
+ */
+export async function publishMachine(
+  service: ExecutionService,
+  machine: { readonly name: string; readonly text: string },
+): Promise<void> {
+  const signal = AbortSignal.timeout(30_000);
+  const arn = stateMachineArn(machine.name);
+  const definition = machine.text;
+  const described = await service
+    .call('DescribeStateMachine', { stateMachineArn: arn }, signal)
+    .catch(() => null);
+  if (described === null) {
+    await service.call(
+      'CreateStateMachine',
+      { name: machine.name, definition, roleArn: ROLE_ARN },
+      signal,
+    );
+  } else if (described.definition !== definition) {
+    const update = { stateMachineArn: arn, definition };
+    await service.call('UpdateStateMachine', update, signal);
+  }
 }

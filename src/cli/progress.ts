@@ -91,10 +91,12 @@ export class ProgressView implements Watcher {
 
   task(progress: TaskProgress): void {
     const { stateName, done, total, note } = progress;
-    const share = total > 0 ? `${Math.round((100 * done) / total)} %` : '';
-    const text = `  ${bar(done, total)} ${share.padStart(5)} ${stateName}${note ? ` · ${note}` : ''}`;
+    const told = `${stateName}${note ? ` · ${note}` : ''}`;
+    // Work of unknown length has no bar.
+    const share = total > 0 ? `${Math.round((100 * done) / total)} %`.padStart(5) : '';
+    const text = total > 0 ? `  ${bar(done, total)} ${share} ${told}` : `  ${dim('·')} ${told}`;
     const now = Date.now();
-    const finished = done >= total;
+    const finished = total > 0 && done >= total;
     const interval = this.live ? LIVE_INTERVAL_MS : QUIET_INTERVAL_MS;
     if (text === this.lastBar || (!finished && now - this.lastBarAt < interval)) return;
     this.lastBarAt = now;

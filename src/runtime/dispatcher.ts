@@ -2,7 +2,7 @@
  * Hands scheduled tasks to the handlers of this process and brings their answers back. It keeps one
  * abort controller per running attempt; a result counts once because the engine checks the nonce.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FactOf, Outcome } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
@@ -134,7 +134,13 @@ export class Dispatcher {
     if (outcome.ok && resource.pattern === 'wait-for-task-token') {
       return this.receiver.submitted(arn, task, outcome.output);
     }
-    return this.receiver.result(arn, task, outcome, 'run');
+    await this.receiver.result(arn, task, outcome, 'run');
+    // The result is durable: what the visit kept for its own resumption is of no use any more.
+    if (outcome.ok) await rm(this.scratchOf(order, arn, task), { recursive: true, force: true });
+  }
+
+  private scratchOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string {
+    return join(this.services.scratchRoot, visitKeyOf(order, arn, task).slice(0, 32));
   }
 
   private context(
@@ -145,7 +151,7 @@ export class Dispatcher {
   ): HandlerContext {
     const { services, receiver } = this;
     const { identity } = order.state;
-    const visitKey = sha256(`${arn}\n${order.stateName}\n${task.frame}\n${order.visit}`);
+    const visitKey = visitKeyOf(order, arn, task);
     return {
       signal,
       idempotencyKey: sha256(`${visitKey}\n${task.scheduled}\n${task.nonce}`),
@@ -180,7 +186,7 @@ export class Dispatcher {
       files: services.files,
       artifacts: services.artifacts,
       scratch: async () => {
-        const folder = join(services.scratchRoot, visitKey.slice(0, 32));
+        const folder = this.scratchOf(order, arn, task);
         await mkdir(folder, { recursive: true });
         return folder;
       },
@@ -217,4 +223,9 @@ function messageOf(error: unknown): string {
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Names one visit to a state: the same for every attempt and every re-run of it. */
+function visitKeyOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string {
+  return sha256(`${arn}\n${order.stateName}\n${task.frame}\n${order.visit}`);
 }

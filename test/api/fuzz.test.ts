@@ -60,7 +60,7 @@ afterAll(() => server.close());
 test('no member of any operation makes the server fail', async () => {
   await fuzz(
     FILE,
-    400,
+    300,
     fc.asyncProperty(fc.array(anyCall, { minLength: 1, maxLength: 6 }), async (calls) => {
       if (runs++ % RENEW_EVERY === 0) found = await populate(server.url);
       const replies = await inTime(JSON.stringify(calls).slice(0, 300), () =>
@@ -81,7 +81,7 @@ test('no member of any operation makes the server fail', async () => {
 test('no bytes at all make the server fail', async () => {
   await fuzz(
     FILE,
-    500,
+    400,
     fc.asyncProperty(anyRequest, async (request) => {
       const what = `${request.method} ${request.path} ${JSON.stringify(request.headers)}`;
       const status = await inTime(what.slice(0, 300), () => send(request));

@@ -73,7 +73,7 @@ test('every machine is refused or ends, and the engine goes on', async () => {
   const count = (status: string) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
   await fuzz(
     FILE,
-    1500,
+    1200,
     fc.asyncProperty(anyDefinition, fc.boolean(), async (text, strict) => {
       await inTime(text.slice(0, 500), async () => {
         const { diagnostics } = validateDefinition(text, { type: 'STANDARD', strict });

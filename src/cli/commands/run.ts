@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { Fact } from '../../core/fact.js';
-import type { ExecutionState } from '../../core/state.js';
+import { type ExecutionState, ROOT_FRAME } from '../../core/state.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import { sha256 } from '../../lib/digest.js';
 import { canonicalJson, type Json } from '../../lib/json.js';
@@ -21,7 +21,7 @@ import {
   readInput,
   readMachine,
 } from '../input.js';
-import { localExecutions } from '../executions.js';
+import { localExecutions, publishMachine } from '../executions.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
 import { EXIT, Problem } from '../problem.js';
 import { firstLine, ProgressView } from '../progress.js';
@@ -80,7 +80,9 @@ async function run(path: string, options: RunOptions): Promise<number> {
     const arn = executionArn(machine.name, chosen.name);
     const known = chosen.continues ? await loadJournal(parts.store, arn) : null;
     const engine = await parts.openEngine([arn]);
-    parts.executions.fill(localExecutions(parts, engine));
+    const local = localExecutions(parts, engine);
+    parts.executions.fill(local);
+    await publishMachine(local, machine);
     const how = chosen.continues ? 'continues from its journal' : 'starts';
     view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name} ${how}`)}`);
     const watcher = view ?? new EventLines();
@@ -215,9 +217,13 @@ async function report(
     print(`${red(bold(status))} after ${took}`);
     print(`  error  ${outcome.failure.error ?? '(none)'}`);
     print(`  cause  ${firstLine(outcome.failure.cause ?? '(none)')}`);
+    // What had been measured before the failure is worth seeing too.
+    const measured = summarise(state.frames.get(ROOT_FRAME)?.value ?? null, home);
+    if (measured !== null) print(`\n${measured}`);
   }
   print('');
-  print(dim(`history: stepwell history ${state.identity.name}   kept in ${store.description}`));
+  print(dim(`events   npx stepwell history ${state.identity.name}`));
+  print(dim(`kept in  ${store.description}`));
   return exit;
 }
 

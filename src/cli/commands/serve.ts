@@ -9,6 +9,7 @@ import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
 import { createInspector } from '../../runtime/test-state/inspector.js';
 import { openServing } from '../../serving/index.js';
+import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
 import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
 import { ACCOUNT, REGION } from '../names.js';
@@ -25,7 +26,7 @@ interface ServeOptions {
   readonly allowHost: readonly string[];
 }
 
-const ENDPOINT_PATHS = ['/endpoints', '/ping'];
+const ENDPOINT_PATHS = ['/endpoints', '/ping', CERTIFICATE_PATH];
 const ANNOUNCE_EVERY_MS = 100;
 
 export function addServe(program: Command): void {
@@ -92,7 +93,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       log: apiLog(parts.log),
       logSink: environmentLogSink(process.env, fetch),
       version: VERSION,
-      beside: { paths: ENDPOINT_PATHS, app: serving.app },
+      beside: { paths: ENDPOINT_PATHS, app: withCertificate(parts.config, serving.app) },
     });
     parts.executions.fill(executionService(server.api.context));
     greet(server.url, parts);

@@ -77,6 +77,24 @@ async function localFile(files: GuardedFiles, name: string): Promise<ResultFile>
   stream.on('error', (error) => {
     broken = error;
   });
+  // One listener for all who wait: one for each write would stay until the file is closed.
+  let room: { readonly promise: Promise<void>; readonly open: () => void } | null = null;
+  const hasRoom = (): void => {
+    room?.open();
+    room = null;
+  };
+  stream.on('drain', hasRoom).on('close', hasRoom);
+  const forRoom = (): Promise<void> => {
+    if (stream.closed) return Promise.resolve();
+    if (room === null) {
+      let open = (): void => {};
+      const promise = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      room = { promise, open };
+    }
+    return room.promise;
+  };
   let bytes = 0;
   const check = (): void => {
     if (broken !== null) throw writerFailed(broken.message);
@@ -85,8 +103,7 @@ async function localFile(files: GuardedFiles, name: string): Promise<ResultFile>
     write: async (content) => {
       check();
       bytes += Buffer.byteLength(content);
-      if (!stream.write(content))
-        await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+      if (!stream.write(content)) await forRoom();
       check();
     },
     close: async () => {

@@ -116,12 +116,15 @@ export async function runFineTune(
   const work = { ...asked.settings, ...asked.paths, ...folders };
   const curve = join(scratch, 'curve.jsonl');
   let writing: Promise<void> = Promise.resolve();
+  let lastStep = 0;
   context.signal.throwIfAborted();
   const outcome = await trained(context.signal, () =>
     fineTune({ checkpointEverySteps: CHECKPOINT_EVERY_STEPS, ...work } as FineTuneOptions, {
       signal: context.signal,
       onProgress: (progress) => {
-        show(progress, context);
+        // At the end of an epoch its last step comes a second time, with the epoch's mean loss.
+        show(progress, progress.step === lastStep, context);
+        lastStep = progress.step;
         const line = `${JSON.stringify({ at: Date.now(), ...progress })}\n`;
         writing = writing.then(() => appendFile(curve, line)).catch(() => undefined);
       },
@@ -277,12 +280,13 @@ function bestMetrics({ metrics, bestEpoch }: FineTuneResult): JsonObject {
   return { trainLoss: best.trainLoss, ...fromEntries(validation) };
 }
 
-function show(progress: ProgressEvent, context: HandlerContext): void {
+function show(progress: ProgressEvent, epochEnded: boolean, context: HandlerContext): void {
   const { epoch, step, totalSteps, loss, validation } = progress;
-  const note =
-    validation === undefined
-      ? `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`
-      : `epoch ${epoch} ended, mean loss ${loss.toFixed(4)}, validation accuracy ${validation.accuracy.toFixed(3)}`;
+  const accuracy =
+    validation === undefined ? '' : `, validation accuracy ${validation.accuracy.toFixed(3)}`;
+  const note = epochEnded
+    ? `epoch ${epoch} ended, mean loss ${loss.toFixed(4)}${accuracy}`
+    : `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`;
   context.progress(step, totalSteps, note, plain({ ...progress }));
 }
 
