@@ -38,7 +38,16 @@ async function program(asked: string | undefined): Promise<Command> {
   return command;
 }
 
+/** `stepwell history … | head` closes our output early: that is no error of ours. */
+function endQuietlyWithThePipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.succeeded);
+    throw error;
+  });
+}
+
 async function main(): Promise<void> {
+  endQuietlyWithThePipe();
   try {
     await (await program(process.argv[2])).parseAsync(process.argv);
   } catch (error) {

@@ -92,6 +92,25 @@ test('no bytes at all make the server fail', async () => {
   );
 }, 120_000);
 
+test.each([
+  ['TagResource', { resourceArn: '@standard@', tags: [null] }, "Value null at 'tags.1.member'"],
+  ['UntagResource', { resourceArn: '@standard@', tagKeys: [null] }, "'tagKeys.1.member'"],
+  ['CreateStateMachineAlias', { name: 'a', routingConfiguration: [null] }, 'must not be null'],
+] as const)('%s refuses a null in a list, as found once', async (operation, members, message) => {
+  const reply = await call(server.url, operation, {}, { body: insert(JSON.stringify(members)) });
+  expect(reply.status).toBe(400);
+  expect(reply.body.__type).toMatch(/ValidationException$/);
+  expect(reply.body.message).toContain(message);
+});
+
+test('an integer that no 32 bits hold, and a path that nothing decodes, as found once', async () => {
+  const body = '{"mapRunArn":"@run@","maxConcurrency":1e999}';
+  const reply = await call(server.url, 'UpdateMapRun', {}, { body: insert(body) });
+  expect(reply.body.__type).toMatch(/SerializationException$/);
+  expect((await fetch(`${server.url}/v1/state-machines/%ff`)).status).toBe(404);
+  expectNoProblems();
+});
+
 test('a request that stops half way keeps nothing busy', async () => {
   const headers = {
     'content-type': 'application/x-amz-json-1.0',
