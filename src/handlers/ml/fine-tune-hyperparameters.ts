@@ -52,6 +52,7 @@ export const HYPERPARAMETERS = {
   },
   maxLength: { ...integer(4, 512), aliases: ['maxseqlength', 'maxseqlen', 'maxsequencelength'] },
   dropout: { ...share(), aliases: ['dropoutrate'] },
+  tokenDropout: { ...share(), aliases: [] },
   seed: { ...integer(0, 2 ** 32 - 1), aliases: ['randomseed', 'randomstate'] },
   headLearningRate: {
     kind: 'number',
