@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: {
     on: { type: 'string', default: 'validation' },
     model: { type: 'string', default: 'models/stepwell-mini-bert' },
-    data: { type: 'string', default: 'data/raw' },
+    data: { type: 'string', default: 'data/customer_feedback.csv' },
     set: { type: 'string', multiple: true, default: [] },
     verbose: { type: 'boolean', default: false },
   },
@@ -79,7 +79,15 @@ async function judge(rows: readonly FeedbackRow[]) {
     return round(own.filter((correct) => correct).length / own.length);
   };
   const recall = Object.fromEntries(LABELS.map((label) => [label, share(label)]));
-  return { accuracy: share(null), recall };
+  // Rows: truth; columns: answer; both in the order of LABELS.
+  const confusion = LABELS.map((truth) =>
+    LABELS.map((answer) => {
+      const hit = (row: FeedbackRow, i: number): boolean =>
+        row.label === truth && predictions[i]!.label === answer;
+      return rows.filter(hit).length;
+    }),
+  );
+  return { accuracy: share(null), recall, confusion };
 }
 
 function overrides(): Partial<FineTuneOptions> {

@@ -3,28 +3,21 @@
  * eighth of the larger part for choosing hyper-parameters. The texts are for training and scoring
  * only; nothing here prints one, and nothing that makes the base imports this file.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parse } from 'csv-parse/sync';
 import type { FineTuneOptions } from '../../src/ml/fine-tune.js';
 import { SeededRandom } from '../../src/ml/onnx/seeded-random.js';
 
 export const LABELS = ['positive', 'neutral', 'negative'];
 const SPLIT_SEED = 42;
 
-/** The hyper-parameters chosen on the validation part; the pipeline's machine uses the same. */
+/** The hyper-parameters chosen on the validation part; state-machines/ml-lifecycle.input.json has them. */
 export const RECOMMENDED = {
   labels: LABELS,
   strategy: 'full',
-  epochs: 5,
+  epochs: 4,
   batchSize: 16,
-  learningRate: 1e-4,
-  headLearningRate: 2e-3,
-  warmupRatio: 0.1,
-  schedule: 'linear',
-  weightDecay: 0.01,
-  dropout: 0.1,
-  tokenDropout: 0.1,
-  maxLength: 64,
+  learningRate: 3e-4,
   seed: 42,
 } as const satisfies Partial<FineTuneOptions>;
 
@@ -39,8 +32,8 @@ export interface FeedbackSplit {
   readonly test: readonly FeedbackRow[];
 }
 
-export function splitFeedback(folder: string): FeedbackSplit {
-  const [train, test] = stratified(readRows(folder), 0.2, 'test');
+export function splitFeedback(path: string): FeedbackSplit {
+  const [train, test] = stratified(readRows(path), 0.2, 'test');
   const [fit, validation] = stratified(train, 0.125, 'validation');
   return { fit, validation, test };
 }
@@ -49,15 +42,12 @@ export function writeJsonLines(path: string, rows: readonly FeedbackRow[]): void
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }
 
-/** `label<TAB>text` lines of every .tsv file, in file order. */
-function readRows(folder: string): FeedbackRow[] {
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.tsv'))
-    .sort()
-    .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'))
-    .map((line) => line.split('\t'))
-    .filter(([label, text]) => LABELS.includes(label ?? '') && (text ?? '') !== '')
-    .map(([label, text]) => ({ label: label!, text: text! }));
+/** The rows of the feedback file, in file order. */
+function readRows(path: string): FeedbackRow[] {
+  const rows: { text: string; sentiment: string }[] = parse(readFileSync(path), { columns: true });
+  return rows
+    .map(({ text, sentiment }) => ({ text, label: sentiment }))
+    .filter(({ label }) => LABELS.includes(label));
 }
 
 /** [the rest, `share` of every label]. */

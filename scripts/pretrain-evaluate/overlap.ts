@@ -17,7 +17,7 @@ const runs = (text: string): string[] => {
   return list.slice(RUN - 1).map((_, start) => list.slice(start, start + RUN).join(' '));
 };
 
-const { fit, validation, test } = splitFeedback('data/raw');
+const { fit, validation, test } = splitFeedback('data/customer_feedback.csv');
 const rows = [...fit, ...validation, ...test];
 const wantedTexts = new Set(rows.map(({ text }) => words(text).join(' ')));
 const wantedRuns = new Set(rows.flatMap(({ text }) => runs(text)));
