@@ -16,6 +16,7 @@ mkdirSync(scratch, { recursive: true });
 
 /** Debian packages the suites start servers from, and how to see that they are there. */
 const SERVERS = [
+  { package: 'redis-server', isThere: () => existsSync('/usr/bin/redis-server') },
   {
     package: 'postgresql',
     isThere: () =>
@@ -97,7 +98,7 @@ function conformance() {
     return;
   }
   const report = join(scratch, 'conformance.json');
-  run('conformance', process.execPath, ['scripts/conformance.mjs', '--summary', report]);
+  run('conformance', process.execPath, ['scripts/conformance.mjs', '--built', '--summary', report]);
   if (!existsSync(report)) {
     totals.failed += 1;
     failures.push('conformance');
