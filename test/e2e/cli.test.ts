@@ -62,6 +62,47 @@ describe.runIf(isInstalled())('the AWS command line', () => {
     expect(history.events.length).toBe(4);
   });
 
+  test('stops a waiting execution, and lists it as aborted', async () => {
+    const definition = JSON.stringify({
+      StartAt: 'W',
+      States: { W: { Type: 'Wait', Seconds: 600, End: true } },
+    });
+    const machine = await aws(
+      'create-state-machine',
+      ...['--name', uniqueName('cli'), '--definition', definition, '--role-arn', ROLE],
+    );
+    const arn = ['--state-machine-arn', machine.stateMachineArn];
+    const { executionArn } = await aws('start-execution', ...arn);
+    await aws('stop-execution', ...['--execution-arn', executionArn, '--error', 'Enough']);
+    const listed = await aws('list-executions', ...arn, '--status-filter', 'ABORTED');
+    expect(listed.executions).toMatchObject([{ executionArn, status: 'ABORTED' }]);
+    const described = await aws('describe-execution', '--execution-arn', executionArn);
+    expect(described).toMatchObject({ status: 'ABORTED', error: 'Enough' });
+  });
+
+  test('answers a waiting task with its token', async () => {
+    const { activityArn } = await aws('create-activity', '--name', uniqueName('cli'));
+    const definition = JSON.stringify({
+      StartAt: 'T',
+      States: { T: { Type: 'Task', Resource: activityArn, End: true } },
+    });
+    const machine = await aws(
+      'create-state-machine',
+      ...['--name', uniqueName('cli'), '--definition', definition, '--role-arn', ROLE],
+    );
+    const { executionArn } = await aws(
+      'start-execution',
+      ...['--state-machine-arn', machine.stateMachineArn, '--input', '{"ask":1}'],
+    );
+    const task = await aws('get-activity-task', '--activity-arn', activityArn);
+    expect(task.input).toBe('{"ask":1}');
+    const token = ['--task-token', task.taskToken];
+    await aws('send-task-heartbeat', ...token);
+    await aws('send-task-success', ...token, '--task-output', '{"answer":42}');
+    const described = await aws('describe-execution', '--execution-arn', executionArn);
+    expect(described).toMatchObject({ status: 'SUCCEEDED', output: '{"answer":42}' });
+  });
+
   test("prints our errors as AWS's", async () => {
     await expect(
       aws('describe-state-machine', '--state-machine-arn', 'not_an_arn'),
