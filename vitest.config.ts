@@ -5,6 +5,7 @@ const FULL = [
   'test/e2e/**/*.test.ts',
   'test/cli/**/*.test.ts',
   'test/services/**/*.test.ts',
+  'test/**/slow/**/*.test.ts',
   'test/**/*.slow.test.ts',
 ];
 
