@@ -121,11 +121,14 @@ it('the environment holds what is configured and the identity of the work, and n
 
 it('more output than allowed ends the program', async () => {
   const failure = await failureOf(
-    run(`for (;;) { console.log('x'.repeat(100_000)); await new Promise(setImmediate); }`),
+    // Each write waits for the one before: a program that fills its own memory dies another way.
+    run(
+      `for (;;) await new Promise((next) => process.stdout.write('x'.repeat(100_000) + '\\n', next));`,
+    ),
   );
   expect(failure.error).toBe('Process.OutputTooLarge');
   const oneLine = await failureOf(
-    run(`for (;;) { process.stdout.write('x'.repeat(100_000)); await new Promise(setImmediate); }`),
+    run(`for (;;) await new Promise((next) => process.stdout.write('x'.repeat(100_000), next));`),
   );
   expect(oneLine.error).toBe('Process.OutputTooLarge');
 });
