@@ -2,7 +2,7 @@
  * Fine-tunes a base on the hand-written rows and prints aggregate scores, never a text.
  * Hyper-parameters are chosen with `--on validation`; `--on test` is for the report and trains on
  * the whole 80 % for the fixed number of epochs, so nothing is chosen by looking at the test rows.
- * Run: node --import tsx scripts/pretrain-evaluate/evaluate.ts --on test [--model folder] [--set key=value]…
+ * Run: node --import tsx scripts/pretrain-evaluate/evaluate.ts --on test [--model folder] [--split seed] [--set key=value]…
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,13 +23,14 @@ const { values } = parseArgs({
     on: { type: 'string', default: 'validation' },
     model: { type: 'string', default: 'models/stepwell-mini-bert' },
     data: { type: 'string', default: 'data/customer_feedback.csv' },
+    split: { type: 'string', default: '42' },
     set: { type: 'string', multiple: true, default: [] },
     verbose: { type: 'boolean', default: false },
   },
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-evaluate-'));
-const { fit, validation, test } = splitFeedback(values.data);
+const { fit, validation, test } = splitFeedback(values.data, Number(values.split));
 const final = values.on === 'test';
 writeJsonLines(join(folder, 'train.jsonl'), final ? [...fit, ...validation] : fit);
 writeJsonLines(join(folder, 'validation.jsonl'), validation);
@@ -57,6 +58,7 @@ const last = result.metrics.at(-1)!.validation;
 console.log(
   JSON.stringify({
     on: values.on,
+    split: values.split,
     set: values.set,
     rows: [fit.length, validation.length, test.length],
     ...scores,

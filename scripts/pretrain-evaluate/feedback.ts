@@ -32,9 +32,9 @@ export interface FeedbackSplit {
   readonly test: readonly FeedbackRow[];
 }
 
-export function splitFeedback(path: string): FeedbackSplit {
-  const [train, test] = stratified(readRows(path), 0.2, 'test');
-  const [fit, validation] = stratified(train, 0.125, 'validation');
+export function splitFeedback(path: string, seed = SPLIT_SEED): FeedbackSplit {
+  const [train, test] = stratified(readRows(path), 0.2, [seed, 'test']);
+  const [fit, validation] = stratified(train, 0.125, [seed, 'validation']);
   return { fit, validation, test };
 }
 
@@ -54,11 +54,11 @@ function readRows(path: string): FeedbackRow[] {
 function stratified(
   rows: readonly FeedbackRow[],
   share: number,
-  name: string,
+  [seed, name]: readonly [number, string],
 ): [FeedbackRow[], FeedbackRow[]] {
   const [rest, taken]: [FeedbackRow[], FeedbackRow[]] = [[], []];
   for (const label of LABELS) {
-    const own = new SeededRandom(SPLIT_SEED, name, label).shuffled(
+    const own = new SeededRandom(seed, name, label).shuffled(
       rows.filter((row) => row.label === label),
     );
     const count = Math.round(own.length * share);
