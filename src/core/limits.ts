@@ -8,15 +8,10 @@ export const MAX_HISTORY_EVENTS = 25_000;
 export const INLINE_MAP_CONCURRENCY = 40;
 /** AWS runs at most 10,000 children of a Map Run at a time. */
 export const DISTRIBUTED_MAP_CONCURRENCY = 10_000;
-/** All variables an execution holds, bytes of JSON (AWS quota, 10 MiB). */
-export const MAX_VARIABLE_BYTES_TOTAL = 10_485_760;
 /** Our reason: one turn may not hold the event loop; a longer chain commits and goes on. */
 export const MAX_FACTS_PER_TURN = 500;
 /** AWS: IntervalSeconds and the other second counts stay below this. */
 export const MAX_SECONDS = 99_999_999;
-/** AWS: error names and causes in an API call. */
-export const MAX_ERROR_LENGTH = 256;
-export const MAX_CAUSE_LENGTH = 32_768;
 /** AWS: an execution may stay open for one year. */
 export const MAX_EXECUTION_MS = 365 * 24 * 3600 * 1000;
 /** Our reason: nesting deeper than this is a depth bomb, not data. */

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { sha256 } from '../lib/digest.js';
-import { fromEntries, isObject, type JsonObject, setOwn, shallowCopy } from '../lib/json.js';
+import { isObject, type JsonObject, setOwn, shallowCopy } from '../lib/json.js';
 import { readJsonIfPresent, replaceFile, withLock } from './registry/files.js';
 
 /** The part of a task that names its execution. */
@@ -42,19 +42,6 @@ export function openWorkspaces(folder: string): Workspaces {
         };
         await replaceFile(pathOf(folder, owner), `${JSON.stringify(record, null, 2)}\n`);
       }),
-  };
-}
-
-/** Workspaces in memory, for tests and for simulation. */
-export function memoryWorkspaces(): Workspaces {
-  const all = new Map<string, JsonObject>();
-  return {
-    recall: async (owner) => all.get(owner.executionArn) ?? {},
-    remember: async (owner, parts) => {
-      const before = all.get(owner.executionArn) ?? {};
-      const entries = [...Object.entries(before), ...Object.entries(parts)];
-      all.set(owner.executionArn, fromEntries(entries));
-    },
   };
 }
 

@@ -4,7 +4,3 @@ import type { EpochMs } from '../lib/brand.js';
 export function epochSeconds(at: EpochMs): number {
   return at / 1000;
 }
-
-export function isoDate(at: EpochMs): string {
-  return new Date(at).toISOString();
-}

@@ -23,14 +23,6 @@ export interface FloatTensor extends Tensor {
 /** Tensors by parameter name. */
 export type FloatTensors = ReadonlyMap<string, FloatTensor>;
 
-export const BYTES_PER_ELEMENT = {
-  float32: 4,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  bool: 1,
-} as const satisfies Record<ElementType, number>;
-
 /** Number of elements of a static shape; 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
