@@ -1,0 +1,66 @@
+/** Who wants to see facts as they are committed: of one execution, or of all. */
+import type { Fact } from '../core/fact.js';
+import type { ExecutionState } from '../core/state.js';
+import type { ExecutionArn } from '../lib/brand.js';
+import type { Troubles } from './troubles.js';
+
+export type FactsListener = (arn: ExecutionArn, facts: readonly Fact[]) => void;
+
+export class Listeners {
+  private readonly listeners = new Map<ExecutionArn | null, Set<FactsListener>>();
+
+  constructor(private readonly troubles: Troubles) {}
+
+  publish(arn: ExecutionArn, facts: readonly Fact[]): void {
+    for (const key of [arn, null]) {
+      for (const listener of this.listeners.get(key) ?? []) {
+        try {
+          listener(arn, facts);
+        } catch (error) {
+          this.troubles.report('A listener failed.', error);
+        }
+      }
+    }
+  }
+
+  /** `arn` null: every execution. Returns the unsubscribe function. */
+  subscribe(arn: ExecutionArn | null, listener: FactsListener): () => void {
+    const set = this.listeners.get(arn) ?? new Set();
+    this.listeners.set(arn, set);
+    set.add(listener);
+    return () => {
+      set.delete(listener);
+      if (set.size === 0) this.listeners.delete(arn);
+    };
+  }
+
+  /** Resolves with the state of an execution that is over; rejects on abort. */
+  ended(
+    arn: ExecutionArn,
+    readState: (arn: ExecutionArn) => Promise<ExecutionState | null>,
+    signal?: AbortSignal,
+  ): Promise<ExecutionState> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        unsubscribe();
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const look = (): void => {
+        readState(arn).then(
+          (state) => {
+            if (state !== null && state.status !== 'RUNNING') finish(() => resolve(state));
+          },
+          (error) => finish(() => reject(error)),
+        );
+      };
+      const onAbort = (): void => finish(() => reject(signal?.reason));
+      const unsubscribe = this.subscribe(arn, (_arn, facts) => {
+        if (facts.some((fact) => fact.type === 'ExecutionEnded')) look();
+      });
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted) onAbort();
+      look();
+    });
+  }
+}

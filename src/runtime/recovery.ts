@@ -1,0 +1,54 @@
+/** Takes up what a stop or a crash held back: the outbox of the store, Map Runs, timers. */
+import type { Stimulus } from '../core/stimulus.js';
+import type { ExecutionArn, Seq } from '../lib/brand.js';
+import type { Store } from '../store/store.js';
+import { loadJournal } from './journal.js';
+import type { LiveExecutions } from './live.js';
+import type { Outbox } from './outbox.js';
+import type { Troubles } from './troubles.js';
+
+const RECOVERY_BATCH = 500;
+
+export interface RecoveryWorld {
+  readonly store: Store;
+  readonly live: LiveExecutions;
+  readonly outbox: Outbox;
+  readonly troubles: Troubles;
+  drives(arn: ExecutionArn): boolean;
+  inBackground(arn: ExecutionArn, stimulus: Stimulus): void;
+}
+
+export class Recovery {
+  constructor(private readonly world: RecoveryWorld) {}
+
+  /** Hands out again what was promised before the last stop. Folds only executions that need it. */
+  async run(): Promise<void> {
+    const { store, drives, inBackground } = this.world;
+    let token: string | null = null;
+    do {
+      const page: Awaited<ReturnType<Store['pendingEffects']>> = await store.pendingEffects(
+        RECOVERY_BATCH,
+        token,
+      );
+      for (const entry of page.items) {
+        if (!drives(entry.arn)) continue;
+        const effect = entry.effect as { what: string; by?: number };
+        if (effect.what === 'continue') inBackground(entry.arn, { type: 'Continue' });
+        else await this.redispatch(entry.arn, effect.by as Seq);
+      }
+      token = page.next;
+    } while (token !== null);
+  }
+
+  /** Begins again the work that fact `by` asked for; never rejects. */
+  redispatch(arn: ExecutionArn, by: Seq): Promise<void> {
+    const { live, outbox, store, troubles } = this.world;
+    return live
+      .enqueue(arn, async (held) => {
+        if (held.state === null) return;
+        const journal = await loadJournal(store, arn);
+        outbox.begin(held.state, by, journal?.facts ?? [], true);
+      })
+      .catch((error) => troubles.quarantine(arn, error));
+  }
+}

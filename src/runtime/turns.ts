@@ -1,0 +1,103 @@
+/**
+ * Turns: decide, one compare-and-set commit, and only then what it promised. A commit whose reply was
+ * lost is settled by asking the store whether its digest is in the journal.
+ */
+import { decide } from '../core/decide.js';
+import type { Env } from '../core/env.js';
+import type { Fact } from '../core/fact.js';
+import type { Stimulus } from '../core/stimulus.js';
+import type { ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
+import type { Store } from '../store/store.js';
+import { prepareCommit } from './journal.js';
+import type { Live, LiveExecutions, Unsettled } from './live.js';
+import type { Machines } from './machines.js';
+
+/** Commits that conflict because another process was faster: reload and decide again, this often. */
+const MAX_CONFLICTS = 20;
+
+export interface TurnsWorld {
+  readonly store: Store;
+  readonly live: LiveExecutions;
+  readonly machines: Machines;
+  env(): Env;
+  /** The commit is durable: the outside may know. */
+  settled(arn: ExecutionArn, turn: Unsettled): void;
+  /** The store does not say what became of a commit. */
+  unknown(arn: ExecutionArn, error: unknown): void;
+}
+
+export class Turns {
+  constructor(private readonly world: TurnsWorld) {}
+
+  /** One stimulus to an execution whose mailbox is held; the facts that became durable. */
+  async run(live: Live, stimulus: Stimulus): Promise<readonly Fact[]> {
+    await this.settle(live);
+    for (let conflicts = 0; ; conflicts++) {
+      const facts = await this.tryOnce(live, stimulus);
+      if (facts !== null) return facts;
+      if (conflicts === MAX_CONFLICTS)
+        throw new Error(`${live.arn} changes faster than this turn.`);
+      await this.world.live.load(live);
+    }
+  }
+
+  /** Null when another writer was faster. */
+  private async tryOnce(live: Live, stimulus: Stimulus): Promise<readonly Fact[] | null> {
+    const before = live.state;
+    if (before === null && stimulus.type !== 'Start') return [];
+    const revision = before?.revision ?? (stimulus as { revision: RevisionId }).revision;
+    const machine = await this.world.machines.machine(revision);
+    const turn = await decide(machine, before, stimulus, this.world.env());
+    const { facts, state } = turn;
+    if (facts.length === 0) return facts;
+    const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
+    const previous = { seq: before?.seq ?? (0 as Seq), digest: live.digest };
+    const { commit, effects } = prepareCommit(previous, facts, state, fired);
+    live.unsettled = { digest: commit.digest, state, facts, effects };
+    const answer = await this.world.store
+      .commit(commit)
+      .catch((error) => this.replyLost(live, error));
+    if (answer === 'committed') this.settled(live);
+    // A conflict may be with this very commit, when its first reply was lost on the way.
+    else if (!(await this.settle(live))) return null;
+    return facts;
+  }
+
+  /** Applied or not: only the store knows. What memory holds is no longer trusted. */
+  private async replyLost(live: Live, error: unknown): Promise<'committed'> {
+    this.world.live.forget(live);
+    try {
+      if (await this.settle(live)) return 'committed';
+    } catch (second) {
+      this.world.unknown(live.arn, second);
+    }
+    throw error;
+  }
+
+  /** Finds out whether a commit without a reply is in the journal, and hands out what it promised. */
+  private async settle(live: Live): Promise<boolean> {
+    const { unsettled } = live;
+    if (unsettled === null) return false;
+    const commits = await this.world.store.load(live.arn);
+    const applied = commits.findIndex((commit) => commit.digest === unsettled.digest);
+    if (applied === -1) {
+      live.unsettled = null;
+      return false;
+    }
+    this.settled(live);
+    // Others may have written after it.
+    if (applied < commits.length - 1) await this.world.live.load(live);
+    return true;
+  }
+
+  /** The commit is durable: memory follows, and the outside may know. */
+  private settled(live: Live): void {
+    const { unsettled } = live;
+    if (unsettled === null) return;
+    live.unsettled = null;
+    live.state = unsettled.state;
+    live.digest = unsettled.digest;
+    live.loaded = true;
+    this.world.settled(live.arn, unsettled);
+  }
+}
