@@ -108,7 +108,12 @@ export interface ServerOptions extends ApiOptions {
   /** 0 for any free one. */
   readonly port: number;
   /** Takes the requests whose path begins with one of these; the others are the API's. */
-  readonly beside?: { readonly paths: readonly string[]; readonly app: RequestListener };
+  readonly beside?: {
+    readonly paths: readonly string[];
+    readonly app: RequestListener;
+    /** Those of the paths whose requests must be signed when access keys are configured. */
+    readonly signed?: readonly string[];
+  };
 }
 
 export interface RunningServer {
@@ -128,10 +133,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   const api = createApi(options);
   const { beside } = options;
+  const guarded = signedApp(api.context, beside?.app ?? api.app);
   const server = createServer((request, response) => {
     const path = request.url ?? '/';
     const other = beside?.paths.some((prefix) => path.startsWith(prefix)) ?? false;
-    if (other) beside?.app(request, response);
+    const signed = beside?.signed?.some((prefix) => path.startsWith(prefix)) ?? false;
+    if (other && signed) guarded(request, response);
+    else if (other) beside?.app(request, response);
     else api.app(request, response);
   });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -206,6 +214,17 @@ function sendError(api: ApiContext, request: Request, response: Response, error:
   const refused = bodyError(error) ?? error;
   if (isAws(request)) sendAwsError(api, response, refused);
   else sendProblem(api, response, refused);
+}
+
+/** The app behind the signature check; the body, once read, is handed on as it is. */
+function signedApp(context: ApiContext, app: RequestListener): Express {
+  const guard = express().disable('x-powered-by').disable('etag').set('query parser', false);
+  guard.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false }));
+  guard.use(authentication(context), (request, response) => app(request, response));
+  guard.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    sendError(context, request, response, error);
+  });
+  return guard;
 }
 
 function isAws(request: Request): boolean {

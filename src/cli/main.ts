@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   history: async () => (await import('./commands/executions.js')).addExecutions,
   stop: async () => (await import('./commands/executions.js')).addExecutions,
   validate: async () => (await import('./commands/validate.js')).addValidate,
+  models: async () => (await import('./commands/models.js')).addModels,
   serve: async () => (await import('./commands/serve.js')).addServe,
 };
 

@@ -8,6 +8,7 @@ import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
 import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
 import { registerHandler } from '../handlers/ml/register.js';
+import { registryHandlers } from '../handlers/ml/registry-actions.js';
 import { validateHandler } from '../handlers/ml/validate.js';
 import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
 import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
@@ -56,6 +57,7 @@ export function createMlHandlers(options: {
       fineTuneHandler(training),
       evaluateHandler(),
       registerHandler({ registry }),
+      ...registryHandlers(registry),
       deployHandler(deploy),
       ...sagemaker.handlers,
     ],

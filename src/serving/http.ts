@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { invalid, ServingError } from './errors.js';
 import { invocationAnswer, readInvocation } from './invocation-body.js';
+import type { Registry } from '../ml/registry/index.js';
+import { modelRoutes } from './models-http.js';
 import { MAX_BODY_BYTES } from './limits.js';
 import type { ServingLog } from './log.js';
 import type { Supervisor } from './supervisor.js';
@@ -13,11 +15,13 @@ import type { Supervisor } from './supervisor.js';
 export interface AppOptions {
   readonly supervisor: Supervisor;
   readonly log: ServingLog;
+  /** Answers under /models when given. */
+  readonly registry?: Registry;
   /** Host names that a request may carry; null allows all. Guards against DNS rebinding. */
   readonly allowedHosts: readonly string[] | null;
 }
 
-export function servingApp({ supervisor, log, allowedHosts }: AppOptions): Express {
+export function servingApp({ supervisor, log, allowedHosts, registry }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -49,6 +53,7 @@ export function servingApp({ supervisor, log, allowedHosts }: AppOptions): Expre
     express.raw({ type: () => true, limit: MAX_BODY_BYTES }),
     (request, response) => invocation(supervisor, request, response),
   );
+  if (registry !== undefined) app.use(modelRoutes(registry));
   app.use((request, _response, next) => {
     next(invalid(`There is no ${request.method} ${shown(request.path)} here.`, 404));
   });

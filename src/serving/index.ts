@@ -4,6 +4,8 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { openRegistry } from '../ml/registry/index.js';
 import { type Endpoints, endpointsFolder, openEndpoints } from './endpoints.js';
 import { servingApp } from './http.js';
 import { INVOCATION_TIMEOUT_MS, WATCH_EVERY_MS } from './limits.js';
@@ -79,7 +81,12 @@ export async function openServing(options: ServingOptions): Promise<OpenServing>
     });
   }, options.watchEveryMs ?? WATCH_EVERY_MS);
   return {
-    app: servingApp({ supervisor, log, allowedHosts: hostsFor(host, options.allowedHosts ?? []) }),
+    app: servingApp({
+      supervisor,
+      log,
+      registry: openRegistry({ folder: join(home, 'registry') }),
+      allowedHosts: hostsFor(host, options.allowedHosts ?? []),
+    }),
     supervisor,
     ready: (timeoutMs = 120_000) => untilReady(supervisor, timeoutMs),
     reload: () => supervisor.sync(),

@@ -26,7 +26,9 @@ interface ServeOptions {
   readonly allowHost: readonly string[];
 }
 
-const ENDPOINT_PATHS = ['/endpoints', '/ping', CERTIFICATE_PATH];
+/** The registry is read and changed under /models: with access keys, only by signed requests. */
+const SIGNED_PATHS = ['/models'];
+const ENDPOINT_PATHS = ['/endpoints', '/ping', CERTIFICATE_PATH, ...SIGNED_PATHS];
 const ANNOUNCE_EVERY_MS = 100;
 
 export function addServe(program: Command): void {
@@ -93,7 +95,11 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       log: apiLog(parts.log),
       logSink: environmentLogSink(process.env, fetch),
       version: VERSION,
-      beside: { paths: ENDPOINT_PATHS, app: withCertificate(parts.config, serving.app) },
+      beside: {
+        paths: ENDPOINT_PATHS,
+        signed: SIGNED_PATHS,
+        app: withCertificate(parts.config, serving.app),
+      },
     });
     parts.executions.fill(executionService(server.api.context));
     greet(server.url, parts);

@@ -3,10 +3,35 @@
  * and may be folded up to any instant, which answers what was in production then.
  */
 import { isArray, isObject, type JsonObject } from '../../lib/json.js';
+import { CARD_STATUSES, type CardStatus } from './card.js';
 import type { LogEntry } from './log.js';
 
 export type Stage = 'None' | 'Staging' | 'Production' | 'Archived';
 export const STAGES: readonly Stage[] = ['None', 'Staging', 'Production', 'Archived'];
+
+/** SageMaker's ModelApprovalStatus. */
+export type Approval = 'PendingManualApproval' | 'Approved' | 'Rejected';
+export const APPROVALS: readonly Approval[] = ['PendingManualApproval', 'Approved', 'Rejected'];
+
+/** What a version must have before it enters Production or takes one of the guarded aliases. */
+export interface ModelPolicy {
+  readonly requireApproval: boolean;
+  /** A complete model card with the status Approved. */
+  readonly requireCard: boolean;
+  readonly guardedAliases: readonly string[];
+}
+export const DEFAULT_POLICY: ModelPolicy = {
+  requireApproval: false,
+  requireCard: false,
+  guardedAliases: ['champion'],
+};
+
+export interface ModelCard {
+  readonly status: CardStatus;
+  readonly content: JsonObject;
+  readonly writtenAt: string;
+  readonly writtenBy: string;
+}
 
 export interface ModelVersion {
   readonly name: string;
@@ -19,6 +44,8 @@ export interface ModelVersion {
   /** Where it comes from: dataVersion, executionArn, baseModel, runId, … */
   readonly lineage: JsonObject;
   readonly tags: JsonObject;
+  readonly approval: Approval;
+  readonly card: ModelCard | null;
   readonly registeredAt: string;
   readonly registeredBy: string;
   readonly stageChangedAt: string;
@@ -32,12 +59,21 @@ export interface RegistryState {
     string,
     { readonly name: string; readonly version: string; readonly digest: string }
   >;
+  readonly policies: ReadonlyMap<string, ModelPolicy>;
 }
 
-export const EMPTY_STATE: RegistryState = { models: new Map(), keys: new Map() };
+export const EMPTY_STATE: RegistryState = {
+  models: new Map(),
+  keys: new Map(),
+  policies: new Map(),
+};
 
 export function foldRegistry(state: RegistryState, entries: readonly LogEntry[]): RegistryState {
-  const draft = { models: new Map(state.models), keys: new Map(state.keys) };
+  const draft = {
+    models: new Map(state.models),
+    keys: new Map(state.keys),
+    policies: new Map(state.policies),
+  };
   for (const entry of entries) apply(draft, entry);
   return draft;
 }
@@ -45,6 +81,7 @@ export function foldRegistry(state: RegistryState, entries: readonly LogEntry[])
 type Draft = {
   models: Map<string, readonly ModelVersion[]>;
   keys: Map<string, { name: string; version: string; digest: string }>;
+  policies: Map<string, ModelPolicy>;
 };
 
 /** Entries of kinds that this release does not know are skipped: the log is additive. */
@@ -82,6 +119,19 @@ function apply(draft: Draft, entry: LogEntry): void {
       edit(draft, name, (item) =>
         item.version === version ? { ...item, tags: object(data.tags) } : item,
       );
+      return;
+    case 'ApprovalChanged':
+      edit(draft, name, (item) =>
+        item.version === version ? { ...item, approval: approval(data.approval) } : item,
+      );
+      return;
+    case 'CardWritten':
+      edit(draft, name, (item) =>
+        item.version === version ? { ...item, card: cardOf(entry) } : item,
+      );
+      return;
+    case 'PolicySet':
+      draft.policies.set(name, policy(object(data.policy)));
   }
 }
 
@@ -113,6 +163,8 @@ function registered(entry: LogEntry): ModelVersion {
     parameters: object(data.parameters),
     lineage: object(data.lineage),
     tags: object(data.tags),
+    approval: approval(data.approval),
+    card: null,
     registeredAt: entry.at,
     registeredBy: entry.who,
     stageChangedAt: entry.at,
@@ -129,4 +181,27 @@ function object(value: JsonObject[string] | undefined): JsonObject {
 
 function stage(value: unknown): Stage {
   return STAGES.find((known) => known === value) ?? 'None';
+}
+
+function approval(value: unknown): Approval {
+  return APPROVALS.find((known) => known === value) ?? 'PendingManualApproval';
+}
+
+function cardOf(entry: LogEntry): ModelCard {
+  const { content, status } = entry.data;
+  return {
+    status: CARD_STATUSES.find((known) => known === status) ?? 'Draft',
+    content: object(content),
+    writtenAt: entry.at,
+    writtenBy: entry.who,
+  };
+}
+
+function policy(value: JsonObject): ModelPolicy {
+  const aliases = isArray(value.guardedAliases) ? value.guardedAliases : [];
+  return {
+    requireApproval: value.requireApproval === true,
+    requireCard: value.requireCard === true,
+    guardedAliases: aliases.filter((alias) => typeof alias === 'string'),
+  };
 }

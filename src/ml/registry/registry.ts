@@ -17,27 +17,33 @@ import {
   verifyLog,
 } from './log.js';
 import {
+  type Approval,
+  APPROVALS,
   EMPTY_STATE,
   foldRegistry,
+  type ModelPolicy,
   type ModelVersion,
   type RegistryState,
   type Stage,
   STAGES,
 } from './model-version.js';
-import { type Bump, compareVersions, nextVersion } from './version.js';
-
-export type RegistryErrorCode = 'ResourceNotFound' | 'ValidationException' | 'ResourceInUse';
-
-/** A request that the registry cannot follow; the message says which part and why. */
-export class RegistryError extends Error {
-  override readonly name = 'RegistryError';
-  constructor(
-    readonly code: RegistryErrorCode,
-    message: string,
-  ) {
-    super(message);
-  }
-}
+import {
+  type Change,
+  invalid,
+  lookUp,
+  RegistryError,
+  required,
+  type VersionQuery,
+} from './lookup.js';
+import { type Bump, nextVersion } from './version.js';
+import {
+  approvalChange,
+  cardChange,
+  policyChange,
+  policyOf,
+  refuseUnpromotable,
+} from './governance.js';
+import type { CardStatus } from './card.js';
 
 /** Who makes a change and why; both go into the log. */
 export interface Author {
@@ -53,15 +59,11 @@ export interface Registration extends Author {
   readonly lineage?: JsonObject;
   readonly tags?: JsonObject;
   readonly stage?: Stage;
+  /** PendingManualApproval unless given. */
+  readonly approval?: Approval;
   readonly bump?: Bump;
   /** The same key and content again answer the version of the first time. */
   readonly idempotencyKey?: string;
-}
-
-export interface VersionQuery {
-  readonly version?: string;
-  readonly stage?: Stage;
-  readonly alias?: string;
 }
 
 export interface Registry {
@@ -71,6 +73,22 @@ export interface Registry {
   setAlias(name: string, version: string, alias: string, author: Author): Promise<ModelVersion>;
   removeAlias(name: string, alias: string, author: Author): Promise<void>;
   setTags(name: string, version: string, tags: JsonObject, author: Author): Promise<ModelVersion>;
+  setApproval(
+    name: string,
+    version: string,
+    approval: Approval,
+    author: Author,
+  ): Promise<ModelVersion>;
+  /** Content in SageMaker's shape; the status Approved is refused while required fields are empty. */
+  setCard(
+    name: string,
+    version: string,
+    card: { readonly status: CardStatus; readonly content: JsonObject },
+    author: Author,
+  ): Promise<ModelVersion>;
+  /** What a version must have before it may enter Production or take a guarded alias. */
+  setPolicy(name: string, policy: ModelPolicy, author: Author): Promise<ModelPolicy>;
+  policy(name: string): Promise<ModelPolicy>;
   /** By version, stage or alias; the highest version when none is given. */
   get(name: string, query?: VersionQuery): Promise<ModelVersion>;
   find(name: string, query?: VersionQuery): Promise<ModelVersion | null>;
@@ -78,6 +96,8 @@ export interface Registry {
   versions(name: string): Promise<readonly ModelVersion[]>;
   /** What was in production at that instant, as it stood then. */
   productionAt(name: string, time: Date | string): Promise<ModelVersion | null>;
+  /** Every version as it stood at that instant, oldest registration first. */
+  versionsAt(time: Date | string): Promise<readonly ModelVersion[]>;
   /** The log, oldest first; of one model when a name is given. */
   history(name?: string): Promise<readonly LogEntry[]>;
   verify(expectedHead?: string): Promise<Verification>;
@@ -93,11 +113,6 @@ interface Known {
   readonly stamp: string;
   readonly content: LogContent;
   readonly state: RegistryState;
-}
-interface Change<T> {
-  /** Null when the registry already says so. */
-  readonly entry: { readonly what: string; readonly data: JsonObject } | null;
-  readonly result: (state: RegistryState) => T;
 }
 
 export function openRegistry(options: RegistryOptions): Registry {
@@ -136,11 +151,19 @@ export function openRegistry(options: RegistryOptions): Registry {
     removeAlias: (name, alias, author) => change(author, (s) => aliasRemoval(s, name, alias)),
     setTags: (name, version, tags, author) =>
       change(author, (s) => tagsChange(s, name, version, tags)),
+    setApproval: (name, version, approval, author) =>
+      change(author, (s) => approvalChange(s, name, version, approval)),
+    setCard: (name, version, card, author) =>
+      change(author, (s) => cardChange(s, name, version, card)),
+    setPolicy: (name, policy, author) => change(author, (s) => policyChange(s, name, policy)),
+    policy: async (name) => policyOf(await state(), name),
     get: async (name, query = {}) => required(await state(), name, query),
     find: async (name, query = {}) => lookUp(await state(), name, query),
     models: async () => [...(await state()).models.keys()].sort(),
     versions: async (name) => (await state()).models.get(name) ?? [],
     productionAt: async (name, time) => productionAt((await load()).content.entries, name, time),
+    versionsAt: async (time) =>
+      [...stateAt((await load()).content.entries, time).models.values()].flat(),
     history: async (name) =>
       (await load()).content.entries.filter((e) => name === undefined || e.data.name === name),
     verify: (expectedHead) => verifyLog(folder, expectedHead),
@@ -158,6 +181,7 @@ function register(state: RegistryState, registration: Registration): Change<Mode
     lineage: registration.lineage ?? {},
     tags: registration.tags ?? {},
     stage,
+    ...(registration.approval === undefined ? {} : { approval: registration.approval }),
   };
   const requestDigest = sha256(canonicalJson({ ...request, bump }));
   const earlier = idempotencyKey === undefined ? undefined : state.keys.get(idempotencyKey);
@@ -175,6 +199,14 @@ function register(state: RegistryState, registration: Registration): Change<Mode
     versions.map((item) => item.version),
     bump,
   );
+  if (stage === 'Production') {
+    refuseUnpromotable(state, {
+      name,
+      version,
+      approval: registration.approval ?? null,
+      card: null,
+    });
+  }
   const data: JsonObject = {
     ...request,
     version,
@@ -188,12 +220,15 @@ function register(state: RegistryState, registration: Registration): Change<Mode
   };
 }
 
-function checkRegistration({ name, uri, stage, tags }: Registration): void {
+function checkRegistration({ name, uri, stage, tags, approval }: Registration): void {
   if (!NAME_PATTERN.test(name)) {
     throw invalid(`name: "${name}" must have 1 to 63 letters, digits or hyphens.`);
   }
   if (uri === '') throw invalid('uri: must not be empty.');
   if (stage !== undefined) checkStage(stage);
+  if (approval !== undefined && !APPROVALS.includes(approval)) {
+    throw invalid(`approval: "${String(approval)}" must be one of ${APPROVALS.join(', ')}.`);
+  }
   if (tags !== undefined) checkTags(tags);
 }
 
@@ -207,6 +242,7 @@ function stageChange(
   const current = required(state, name, { version });
   const result = (s: RegistryState): ModelVersion => required(s, name, { version });
   if (current.stage === stage) return { entry: null, result };
+  if (stage === 'Production') refuseUnpromotable(state, current);
   const archived = replacedBy(state.models.get(name) ?? [], version, stage);
   const data = { name, version, stage, from: current.stage, archived };
   return { entry: { what: 'StageChanged', data }, result };
@@ -230,6 +266,7 @@ function aliasChange(
   const current = required(state, name, { version });
   const result = (s: RegistryState): ModelVersion => required(s, name, { version });
   if (current.aliases.includes(alias)) return { entry: null, result };
+  if (policyOf(state, name).guardedAliases.includes(alias)) refuseUnpromotable(state, current);
   const from = lookUp(state, name, { alias })?.version ?? null;
   return { entry: { what: 'AliasSet', data: { name, version, alias, from } }, result };
 }
@@ -261,33 +298,14 @@ function productionAt(
   name: string,
   time: Date | string,
 ): ModelVersion | null {
+  return lookUp(stateAt(entries, time), name, { stage: 'Production' });
+}
+
+function stateAt(entries: readonly LogEntry[], time: Date | string): RegistryState {
   const instant = new Date(time).getTime();
   if (Number.isNaN(instant)) throw invalid(`time: "${String(time)}" is no date.`);
   const until = entries.filter((entry) => Date.parse(entry.at) <= instant);
-  return lookUp(foldRegistry(EMPTY_STATE, until), name, { stage: 'Production' });
-}
-
-function lookUp(state: RegistryState, name: string, query: VersionQuery): ModelVersion | null {
-  const matching = (state.models.get(name) ?? []).filter(
-    (item) =>
-      (query.version === undefined || item.version === query.version) &&
-      (query.stage === undefined || item.stage === query.stage) &&
-      (query.alias === undefined || item.aliases.includes(query.alias)),
-  );
-  return [...matching].sort((a, b) => compareVersions(a.version, b.version)).at(-1) ?? null;
-}
-
-function required(state: RegistryState, name: string, query: VersionQuery): ModelVersion {
-  const found = lookUp(state, name, query);
-  if (found !== null) return found;
-  if (!state.models.has(name)) {
-    throw new RegistryError('ResourceNotFound', `The registry has no model named "${name}".`);
-  }
-  const wanted = Object.entries(query).map(([key, value]) => `${key} "${value}"`);
-  throw new RegistryError(
-    'ResourceNotFound',
-    `Model "${name}" has no version with ${wanted.join(' and ')}.`,
-  );
+  return foldRegistry(EMPTY_STATE, until);
 }
 
 function checkStage(stage: Stage): void {
@@ -306,8 +324,4 @@ function checkTags(tags: JsonObject): void {
 
 function authorOf({ who, why }: Registration): Author {
   return { who, why };
-}
-
-function invalid(message: string): RegistryError {
-  return new RegistryError('ValidationException', message);
 }
