@@ -35,8 +35,9 @@ const LAW: Readonly<Record<string, Row>> = {
   serving: { values: ['lib', 'ml'] },
   schedule: { values: ['lib', 'runtime'], types: ['core', 'store'] },
   simulate: {
-    values: ['lib', 'runtime', 'core', 'store/memory', 'wire/history'],
-    types: ['handlers'],
+    // Mocks throw what handlers throw, and say in JSONata which call they are for.
+    values: ['lib', 'runtime', 'core', 'expr', 'store/memory', 'wire/history', 'handlers/handler'],
+    types: ['handlers', 'store', 'wire'],
   },
   // Definitions are checked by core and read by expr: pure functions without state of the engine.
   api: {

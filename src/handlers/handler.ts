@@ -64,6 +64,18 @@ export interface TaskIdentity {
   readonly attempt: number;
   /** The role of the execution; only AWS, asked to assume another one, cares. */
   readonly roleArn?: string;
+  /** The branches and iterations of this execution around the state, outermost first. */
+  readonly scopes?: readonly TaskScope[];
+}
+
+/** One branch of a Parallel or one iteration of a Map. */
+export interface TaskScope {
+  /** The Parallel or Map state. */
+  readonly state: string;
+  readonly kind: 'Parallel' | 'Map';
+  readonly index: number;
+  /** `Map.Item.Value` of an iteration. */
+  readonly item?: Json;
 }
 
 /** `signal.reason` when the worker stops: the attempt stays open, so what it started goes on. */

@@ -15,9 +15,11 @@ import type {
   Logger,
 } from '../handlers/handler.js';
 import { CANCELLED, SHUTDOWN, TaskFailure } from '../handlers/handler.js';
+import { assert } from '../lib/assert.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import { sha256 } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
+import { scopesOf } from './scopes.js';
 
 /** Finds what does a resource; `handler` null means that workers poll for it. */
 export interface Resources {
@@ -31,8 +33,8 @@ export interface HandlerServices {
   readonly files: GuardedFiles;
   readonly fetch: typeof globalThis.fetch;
   secret(name: string): string;
-  /** Scratch folders lie under here. */
-  readonly scratchRoot: string;
+  /** Scratch folders lie under here; null: no handler of this engine keeps one. */
+  readonly scratchRoot: string | null;
   readonly log: Logger;
 }
 
@@ -136,11 +138,15 @@ export class Dispatcher {
     }
     await this.receiver.result(arn, task, outcome, 'run');
     // The result is durable: what the visit kept for its own resumption is of no use any more.
-    if (outcome.ok) await rm(this.scratchOf(order, arn, task), { recursive: true, force: true });
+    const scratch = this.scratchOf(order, arn, task);
+    if (outcome.ok && scratch !== null) await rm(scratch, { recursive: true, force: true });
   }
 
-  private scratchOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string {
-    return join(this.services.scratchRoot, visitKeyOf(order, arn, task).slice(0, 32));
+  private scratchOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string | null {
+    const { scratchRoot } = this.services;
+    return scratchRoot === null
+      ? null
+      : join(scratchRoot, visitKeyOf(order, arn, task).slice(0, 32));
   }
 
   private context(
@@ -164,6 +170,7 @@ export class Dispatcher {
         resource: order.scheduled.resource.arn,
         attempt: order.attempt,
         roleArn: identity.roleArn,
+        scopes: scopesOf(order.state, task.frame),
       },
       credentials: order.scheduled.credentials,
       heartbeat: () => receiver.heartbeat(arn, task),
@@ -187,6 +194,7 @@ export class Dispatcher {
       artifacts: services.artifacts,
       scratch: async () => {
         const folder = this.scratchOf(order, arn, task);
+        assert(folder !== null, 'An engine without scratch folders has handlers that need none.');
         await mkdir(folder, { recursive: true });
         return folder;
       },

@@ -54,6 +54,8 @@ export interface EngineOptions {
   readonly mapItems?: MapItems;
   /** Drives just these executions and what they start; others in the store stay as they are. */
   readonly only?: readonly ExecutionArn[];
+  /** No other engine works on this store: nothing has to be looked for that others may have done. */
+  readonly sole?: boolean;
 }
 
 /** Opens the engine over a store: recovers what a crash held back, then serves. */
@@ -110,6 +112,7 @@ class LocalEngine implements Engine {
       this.clock,
       (arn, keys) => this.delivery.inBackground(arn, { type: 'TimersDue', keys }),
       (error) => this.troubles.report('Timers could not be read.', error),
+      options.sole ? Number.POSITIVE_INFINITY : undefined,
     );
     this.mapRuns = this.createMapRuns();
     this.answers = this.createAnswers();
@@ -183,6 +186,7 @@ class LocalEngine implements Engine {
       clock: this.clock,
       io: mapItems,
       payloadBytes: limits.payloadBytes,
+      sole: this.options.sole ?? false,
       drives: (arn) => this.drives(arn),
       env: () => this.env(),
       machine: (state) => this.machines.machine(state.revision),

@@ -38,6 +38,8 @@ export class Scheduler {
     private readonly clock: Clock,
     private readonly deliver: Deliver,
     private readonly onError: (error: unknown) => void,
+    /** Infinite: nobody else sets timers, so memory holds them all and the store is asked once. */
+    private readonly horizonMs: number = HORIZON_MS,
   ) {}
 
   /** Loads what is due soon and keeps doing so. */
@@ -47,7 +49,7 @@ export class Scheduler {
 
   private async refill(): Promise<void> {
     if (this.closed) return;
-    const until = (this.clock.now() + HORIZON_MS) as EpochMs;
+    const until = (this.clock.now() + this.horizonMs) as EpochMs;
     const due = await this.store.dueTimers(until, REFILL_BATCH);
     let added = 0;
     for (const { arn, key, dueAt } of due) {
@@ -61,10 +63,12 @@ export class Scheduler {
     const full = due.length === REFILL_BATCH;
     this.loadedUntil = full ? (due.at(-1)?.dueAt ?? until) : until;
     const next = added > 0 ? 0 : this.clock.now() + BUSY_PAUSE_MS;
-    const again = full ? Math.max(this.loadedUntil, next) : this.clock.now() + HORIZON_MS / 2;
-    this.cancelRefill = this.clock.at(again as EpochMs, () => {
-      this.refill().catch(this.onError);
-    });
+    const again = full ? Math.max(this.loadedUntil, next) : this.clock.now() + this.horizonMs / 2;
+    if (again !== Number.POSITIVE_INFINITY) {
+      this.cancelRefill = this.clock.at(again as EpochMs, () => {
+        this.refill().catch(this.onError);
+      });
+    }
     this.arm();
   }
 

@@ -18,7 +18,7 @@ import {
   type Json,
   type JsonObject,
 } from '../../lib/json.js';
-import type { MapItems } from './io.js';
+import type { MapItems, MapPlace } from './io.js';
 
 export interface ChildInput {
   readonly index: number;
@@ -41,6 +41,7 @@ export interface ChildSource {
   readonly view: SelectorView;
   readonly payloadBytes: number;
   readonly io: MapItems | null;
+  readonly place: MapPlace;
   readonly signal: AbortSignal;
   /** Index of the first child, and how many items the children before it took. */
   readonly from: { readonly children: number; readonly items: number };
@@ -118,7 +119,7 @@ async function* itemChunks(source: ChildSource): AsyncGenerator<readonly Item[]>
     const reason = `This engine was started without access to ${reader.resource}.`;
     throw new TaskFailure(ITEM_READER_FAILED, reason);
   }
-  const opened = await io.read(reader, signal);
+  const opened = await io.read(reader, signal, source.place);
   source.onOpen(opened.version);
   // Recorded: MaxItems 0 is no limit.
   let left = maxItems === null || maxItems === 0 ? Number.POSITIVE_INFINITY : maxItems;

@@ -2,6 +2,8 @@
  * The outside of a Map Run: where its items come from and where its results go. The composition root
  * lends an implementation (handlers/map-items); a Map Run over the state's own input needs none.
  */
+import type { ExecutionState } from '../../core/state.js';
+import type { FrameId } from '../../lib/brand.js';
 import type { Json, JsonObject } from '../../lib/json.js';
 
 export interface SourceItem {
@@ -37,12 +39,20 @@ export interface ResultFolder {
   details(manifestKey: string): JsonObject;
 }
 
+/** Which Map state asks. */
+export interface MapPlace {
+  readonly parent: ExecutionState;
+  readonly frame: FrameId;
+  readonly stateName: string;
+}
+
 /** Failures are TaskFailures: States.ItemReaderFailed and States.ResultWriterFailed. */
 export interface MapItems {
-  read(reader: ReaderRequest, signal: AbortSignal): Promise<ItemSource>;
+  read(reader: ReaderRequest, signal: AbortSignal, place: MapPlace): Promise<ItemSource>;
   /** A folder of its own for the results of one Map Run. */
   folder(
     writer: { readonly resource: string; readonly parameters: Json },
     mapRunId: string,
+    place: MapPlace,
   ): Promise<ResultFolder>;
 }

@@ -72,7 +72,7 @@ async function exported(run: Finished): Promise<Outcome> {
     }
     const target = { resource: writer.resource, parameters: writer.parameters };
     const output = await exportResults({
-      folder: await world.io.folder(target, folderName(mapRunArn)),
+      folder: await world.io.folder(target, folderName(mapRunArn), order),
       mapRunArn,
       shape: shapeOf(writer),
       children: childrenOf(run),
@@ -120,6 +120,7 @@ async function* pendingOf(run: Finished): AsyncGenerator<ChildInput> {
     view,
     payloadBytes,
     io,
+    place: run.order,
     signal: new AbortController().signal,
     from: { children: run.children, items: run.items },
     existing: new Map(),

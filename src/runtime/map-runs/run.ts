@@ -268,6 +268,7 @@ export class MapRunDrive {
       view,
       payloadBytes,
       io,
+      place: this.order,
       signal: this.stopReading.signal,
       from,
       existing,
@@ -299,13 +300,16 @@ export class MapRunDrive {
 
   /** Until something happens; what happened elsewhere is looked for now and then. */
   private async wait(): Promise<void> {
-    const { clock } = this.world;
+    const { clock, sole } = this.world;
     let isLate = false;
     await new Promise<void>((resolve) => {
-      const cancel = clock.at((clock.now() + LOOK_AROUND_MS) as EpochMs, () => {
+      const late = (): void => {
         isLate = true;
         resolve();
-      });
+      };
+      const cancel = sole
+        ? () => undefined
+        : clock.at((clock.now() + LOOK_AROUND_MS) as EpochMs, late);
       this.wakeUp = () => {
         cancel();
         resolve();

@@ -22,6 +22,8 @@ export interface World {
   /** Null: only items of a state's own input, and no exported results. */
   readonly io: MapItems | null;
   readonly payloadBytes: number;
+  /** No other engine works on this store: every end is told. */
+  readonly sole: boolean;
   start(request: StartRequest): Promise<Started>;
   state(arn: ExecutionArn): Promise<ExecutionState | null>;
   /** Sees to it that this engine drives a child of before the restart. */
