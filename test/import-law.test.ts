@@ -25,6 +25,8 @@ const LAW: Readonly<Record<string, Row>> = {
   // The projection of a history folds the journal along: evolve is a pure function of core.
   wire: { values: ['lib', 'core/evolve'], types: ['core'], modules: [] },
   store: { values: ['lib'], types: ['core'] },
+  // Pictures: a definition and a journal in, text out.
+  graph: { values: ['lib'], types: ['core'], modules: ['@dagrejs/dagre'] },
   ml: { values: ['lib'] },
   handlers: { values: ['lib', 'ml', 'serving/index'] },
   // The engine answers for histories: the projection is wire's, and pure.

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   describe: async () => (await import('./commands/executions.js')).addExecutions,
   history: async () => (await import('./commands/executions.js')).addExecutions,
   stop: async () => (await import('./commands/executions.js')).addExecutions,
+  graph: async () => (await import('./commands/graph.js')).addGraph,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
   serve: async () => (await import('./commands/serve.js')).addServe,

@@ -1,13 +1,11 @@
 /** `stepwell executions | describe | history | stop`: looking at what the store keeps. */
 import type { Command } from 'commander';
-import { fold } from '../../core/evolve.js';
+import type { Fact } from '../../core/fact.js';
 import type { ExecutionState } from '../../core/state.js';
-import type { ExecutionArn } from '../../lib/brand.js';
-import { loadJournal } from '../../runtime/journal.js';
-import { openStore } from '../../store/open.js';
 import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
-import { assemble, defaultStore } from '../assemble.js';
+import { assemble } from '../assemble.js';
+import { findExecution, readExecution, withStore } from '../kept.js';
 import { EXIT, Problem } from '../problem.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
 
@@ -42,13 +40,15 @@ export function addExecutions(program: Command): void {
     .argument('<execution>', 'name or ARN')
     .action(async (id: string, options: LookOptions) => {
       await withStore(options, async (store) => {
-        describe(await stateOf(store, await find(store, id)), options);
+        describe((await readExecution(store, id)).state, options);
       });
     });
   look('history', 'events of one execution, as GetExecutionHistory tells them')
     .argument('<execution>', 'name or ARN')
     .action(async (id: string, options: LookOptions) => {
-      await withStore(options, async (store) => history(store, await find(store, id), options));
+      await withStore(options, async (store) =>
+        history((await readExecution(store, id)).facts, options),
+      );
     });
   look('stop', 'abort a running execution')
     .argument('<execution>', 'name or ARN')
@@ -57,15 +57,6 @@ export function addExecutions(program: Command): void {
     .action(async (id: string, options: LookOptions & { error?: string; cause?: string }) => {
       await stop(id, options);
     });
-}
-
-async function withStore<T>(options: LookOptions, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(options.store ?? defaultStore(), { readOnly: true });
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
 }
 
 async function listExecutions(
@@ -106,36 +97,6 @@ function mark(status: ExecutionStatus): string {
   return status === 'ABORTED' ? yellow(text) : red(text);
 }
 
-/** An execution by ARN, or by name when only one has it. */
-async function find(store: Store, id: string): Promise<ExecutionArn> {
-  if (id.startsWith('arn:')) {
-    if ((await store.row(id as ExecutionArn)) !== null) return id as ExecutionArn;
-    throw new Problem(`There is no execution ${id}.`, 'stepwell executions lists them.');
-  }
-  const matches: ExecutionArn[] = [];
-  let token: string | null = null;
-  do {
-    const page: Awaited<ReturnType<Store['list']>> = await store.list({}, 1000, token);
-    matches.push(...page.items.filter((row) => row.name === id).map((row) => row.arn));
-    token = page.next;
-  } while (token !== null);
-  const [only, second] = matches;
-  if (only === undefined) {
-    throw new Problem(`There is no execution named '${id}'.`, 'stepwell executions lists them.');
-  }
-  if (second !== undefined) {
-    throw new Problem(`Several machines have an execution '${id}'.`, `Name it by ARN: ${only}`);
-  }
-  return only;
-}
-
-async function stateOf(store: Store, arn: ExecutionArn): Promise<ExecutionState> {
-  const journal = await loadJournal(store, arn);
-  const state = journal === null ? null : fold(journal.facts);
-  if (state === null) throw new Problem(`The journal of ${arn} is empty.`);
-  return state;
-}
-
 function describe(state: ExecutionState, options: LookOptions): void {
   const { identity, outcome } = state;
   const shown = {
@@ -153,9 +114,8 @@ function describe(state: ExecutionState, options: LookOptions): void {
   process.stdout.write(`${JSON.stringify(shown, null, indent)}\n`);
 }
 
-async function history(store: Store, arn: ExecutionArn, options: LookOptions): Promise<void> {
-  const journal = await loadJournal(store, arn);
-  for (const event of projectHistory(journal?.facts ?? [])) {
+function history(facts: readonly Fact[], options: LookOptions): void {
+  for (const event of projectHistory(facts)) {
     const { details, timestamp, ...head } = event;
     const at = new Date(timestamp).toISOString();
     if (options.json) {
@@ -186,7 +146,7 @@ async function stop(
     json: true,
   });
   try {
-    const arn = await find(parts.store, id);
+    const arn = await findExecution(parts.store, id);
     const engine = await parts.openEngine([]);
     const failure = { error: options.error ?? null, cause: options.cause ?? null };
     const stopped = await engine.stop(arn, failure);
