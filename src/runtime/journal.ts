@@ -10,7 +10,15 @@ import type { ExecutionState } from '../core/state.js';
 import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
 import { chainDigest, EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
-import type { Commit, ExecutionRow, OutboxChange, Store, TimerChange } from '../store/store.js';
+import type { JournalHead } from '../store/care.js';
+import type {
+  Commit,
+  ExecutionRow,
+  JournalCommit,
+  OutboxChange,
+  Store,
+  TimerChange,
+} from '../store/store.js';
 
 /** The stored journal is not what this engine wrote: never executed, always reported. */
 export class JournalCorrupt extends Error {
@@ -25,17 +33,68 @@ export interface LoadedJournal {
   readonly digest: Digest;
 }
 
+/**
+ * The journal of `arn`, verified from its first fact to the head that the store keeps beside it; null
+ * when there is no such execution. Throws JournalCorrupt for anything this engine has not written.
+ */
 export async function loadJournal(store: Store, arn: ExecutionArn): Promise<LoadedJournal | null> {
+  const [head, commits] = await Promise.all([store.care.head(arn), store.load(arn)]);
+  const journal = verifyJournal(arn, commits);
+  if (head === null && journal === null) return null;
+  if (journal !== null && head?.seq === journal.facts.length && head.digest === journal.digest) {
+    return journal;
+  }
+  return loadWhileOthersWrite(store, arn);
+}
+
+/**
+ * Another process may commit or remove in between, which only ever makes a journal longer, or nothing:
+ * what was the head before must be in the journal, and the head after must not lie before its end.
+ */
+async function loadWhileOthersWrite(
+  store: Store,
+  arn: ExecutionArn,
+): Promise<LoadedJournal | null> {
+  const before = await store.care.head(arn);
   const commits = await store.load(arn);
+  const after = await store.care.head(arn);
+  const journal = verifyJournal(arn, commits);
+  if (after === null && journal === null) return null;
+  if (journal === null) throw new JournalCorrupt(arn, 'it is gone, and its head is still there');
+  const { length } = journal.facts;
+  const holds = before === null || reaches(commits, before);
+  const ends =
+    after !== null &&
+    (after.seq > length || (after.seq === length && after.digest === journal.digest));
+  if (holds && ends) return journal;
+  throw new JournalCorrupt(arn, `it does not end at its head (fact ${after?.seq ?? 'unknown'})`);
+}
+
+/** True when one of the commits ends exactly at the head. */
+function reaches(commits: readonly JournalCommit[], head: JournalHead): boolean {
+  return commits.some(
+    ({ after, count, digest }) => after + count === head.seq && digest === head.digest,
+  );
+}
+
+/** Checks a journal by itself; null when it is empty. */
+export function verifyJournal(
+  arn: ExecutionArn,
+  commits: readonly JournalCommit[],
+): LoadedJournal | null {
   if (commits.length === 0) return null;
   const facts: Fact[] = [];
   let digest = EMPTY_DIGEST;
   for (const commit of commits) {
     digest = chainDigest(digest, commit.facts);
     if (digest !== commit.digest) throw new JournalCorrupt(arn, 'the digest chain is broken');
+    if (commit.after !== facts.length) throw new JournalCorrupt(arn, 'a commit is out of order');
     for (const fact of parseFacts(arn, commit.facts)) {
       if (fact.seq !== facts.length + 1) throw new JournalCorrupt(arn, 'a fact is out of order');
       facts.push(fact);
+    }
+    if (commit.after + commit.count !== facts.length) {
+      throw new JournalCorrupt(arn, 'a commit counts its facts wrongly');
     }
   }
   const first = facts[0];

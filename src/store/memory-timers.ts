@@ -3,6 +3,7 @@
  * when they surface, so that set, move and drop cost O(log n). Ties keep the order of setting.
  */
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
+import type { PendingTimer } from './care.js';
 import type { DueTimer } from './store.js';
 
 interface Entry extends DueTimer {
@@ -27,6 +28,14 @@ export class TimerHeap {
 
   has(arn: ExecutionArn, key: string): boolean {
     return this.#live.get(arn)?.has(key) ?? false;
+  }
+
+  /** Timers of one execution by key. */
+  of(arn: ExecutionArn): readonly PendingTimer[] {
+    const entries = [...(this.#live.get(arn)?.values() ?? [])];
+    return entries
+      .map(({ key, dueAt }) => ({ key, dueAt }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   drop(arn: ExecutionArn, key: string): void {

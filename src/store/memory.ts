@@ -7,6 +7,8 @@ import { assert } from '../lib/assert.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
+import type { Derived, Pending, StoreCare } from './care.js';
+import { memoryCare } from './memory-care.js';
 import { TimerHeap } from './memory-timers.js';
 import type {
   Commit,
@@ -31,19 +33,27 @@ interface Execution {
   row: ExecutionRow;
 }
 
-interface Pending extends OutboxEntry {
+interface PendingEntry extends OutboxEntry {
   readonly number: number;
 }
 
 export class MemoryStore implements Store {
   readonly description = 'memory (everything is lost when the process ends)';
-  readonly documents: DocumentStore = new MemoryDocuments();
+  readonly #documents = new MemoryDocuments();
+  readonly documents: DocumentStore = this.#documents;
+  readonly care: StoreCare = memoryCare({
+    execution: (arn) => this.#executions.get(arn) ?? null,
+    executions: () => this.#executions.values(),
+    pending: (arn) => this.#pending(arn),
+    derive: (journal, derived) => this.#derive(journal, derived),
+    kinds: () => this.#documents.kinds(),
+  });
   readonly #executions = new Map<ExecutionArn, Execution>();
   /** Executions newest first; null when one was added or removed since it was sorted. */
   #sorted: Execution[] | null = [];
   readonly #running = new Map<ExecutionArn, Execution>();
   readonly #timers = new TimerHeap();
-  readonly #outbox = new Map<string, Pending>();
+  readonly #outbox = new Map<string, PendingEntry>();
   readonly #outboxKeys = new Map<ExecutionArn, Set<string>>();
   #number = 0;
   #closed = false;
@@ -54,15 +64,12 @@ export class MemoryStore implements Store {
     const known = this.#executions.get(commit.arn);
     if ((known?.seq ?? 0) !== commit.after) return 'conflict';
     if ((known?.digest ?? EMPTY_DIGEST) !== commit.previousDigest) return 'conflict';
-    const execution = known ?? this.#create(commit);
+    const execution = known ?? this.#create(commit.row);
     const { after, facts, count, digest } = commit;
     execution.journal.push({ after, facts, count, digest });
     execution.seq = (after + count) as Seq;
     execution.digest = digest;
-    if (known !== undefined && known.row.startedAt !== commit.row.startedAt) this.#sorted = null;
-    execution.row = commit.row;
-    if (commit.row.status === 'RUNNING') this.#running.set(commit.arn, execution);
-    else this.#running.delete(commit.arn);
+    this.#file(execution, commit.row);
     for (const { key, dueAt } of commit.timers) {
       if (dueAt === null) this.#timers.drop(commit.arn, key);
       else this.#timers.set(commit.arn, key, dueAt);
@@ -152,17 +159,51 @@ export class MemoryStore implements Store {
     this.#closed = true;
   }
 
-  #create(commit: Commit): Execution {
+  #create(row: ExecutionRow): Execution {
     const execution: Execution = {
       number: ++this.#number,
       journal: [],
       seq: 0 as Seq,
       digest: EMPTY_DIGEST,
-      row: commit.row,
+      row,
     };
-    this.#executions.set(commit.arn, execution);
+    this.#executions.set(row.arn, execution);
     this.#sorted = null;
     return execution;
+  }
+
+  #file(execution: Execution, row: ExecutionRow): void {
+    if (execution.row.startedAt !== row.startedAt) this.#sorted = null;
+    execution.row = row;
+    if (row.status === 'RUNNING') this.#running.set(row.arn, execution);
+    else this.#running.delete(row.arn);
+  }
+
+  #pending(arn: ExecutionArn): Pending {
+    const keys = [...(this.#outboxKeys.get(arn) ?? [])].sort(compareBytes);
+    return {
+      timers: this.#timers.of(arn),
+      outbox: keys.map((key) => {
+        const { effect = null } = this.#outbox.get(outboxId(arn, key)) ?? {};
+        return { key, effect };
+      }),
+    };
+  }
+
+  #derive(journal: readonly JournalCommit[], derived: Derived): void {
+    const { row, timers, outbox } = derived;
+    const { arn } = row;
+    const execution = this.#executions.get(arn) ?? this.#create(row);
+    const last = journal.at(-1);
+    assert(last !== undefined, 'A journal has a commit.');
+    if (execution.journal.length === 0) execution.journal.push(...journal);
+    execution.seq = (last.after + last.count) as Seq;
+    execution.digest = last.digest;
+    this.#file(execution, row);
+    this.#timers.dropAll(arn);
+    for (const { key } of this.#pending(arn).outbox) this.#setEffect(arn, key, null);
+    for (const { key, dueAt } of timers) this.#timers.set(arn, key, dueAt);
+    for (const { key, effect } of outbox) this.#setEffect(arn, key, effect);
   }
 
   #setEffect(arn: ExecutionArn, key: string, effect: Json | null): void {
@@ -187,6 +228,11 @@ export class MemoryStore implements Store {
 
 class MemoryDocuments implements DocumentStore {
   readonly #kinds = new Map<string, Map<string, Document>>();
+
+  kinds(): readonly string[] {
+    const filled = [...this.#kinds].filter(([, documents]) => documents.size > 0);
+    return filled.map(([kind]) => kind).sort(compareBytes);
+  }
 
   async get(kind: string, id: string): Promise<Document | null> {
     return this.#kinds.get(kind)?.get(id) ?? null;
@@ -277,7 +323,7 @@ function newestFirst(a: Execution, b: Execution): number {
   return b.row.startedAt - a.row.startedAt || b.number - a.number;
 }
 
-function outboxEntry({ arn, key, effect }: Pending): OutboxEntry {
+function outboxEntry({ arn, key, effect }: PendingEntry): OutboxEntry {
   return { arn, key, effect };
 }
 

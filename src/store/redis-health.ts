@@ -4,6 +4,7 @@
  * refused, unless the user has said `unsafe=1`.
  */
 import type { Redis } from 'ioredis';
+import type { Finding } from './care.js';
 
 export interface ServerReport {
   readonly version: string;
@@ -14,6 +15,11 @@ export interface ServerReport {
   readonly appendFsync: 'always' | 'everysec' | 'no' | 'unknown' | null;
   /** Snapshot rules such as `3600 1 300 100`; empty: none are taken. */
   readonly snapshots: string;
+  readonly usedMemory: number;
+  /** Bytes after which writes are refused; 0: no bound. */
+  readonly maxMemory: number;
+  /** Writes to disk that failed lately, e.g. `snapshot`. */
+  readonly failing: readonly string[];
 }
 
 /** Reads INFO, and CONFIG where the server lets us (managed ones often do not). */
@@ -30,6 +36,13 @@ export async function inspectServer(server: Redis): Promise<ServerReport> {
     evictionPolicy: policy ?? info.get('maxmemory_policy') ?? 'unknown',
     appendFsync: keepsLog ? toFsync(fsync) : null,
     snapshots: save ?? '',
+    usedMemory: Number(info.get('used_memory') ?? 0),
+    maxMemory: Number(info.get('maxmemory') ?? 0),
+    failing: [
+      ...(info.get('rdb_last_bgsave_status') === 'err' ? ['snapshot'] : []),
+      ...(info.get('aof_last_write_status') === 'err' ? ['append-only file'] : []),
+      ...(info.get('aof_last_bgrewrite_status') === 'err' ? ['rewrite of the log'] : []),
+    ],
   };
 }
 
@@ -91,6 +104,46 @@ export function lossWindow(reports: readonly ServerReport[]): string {
     (replicated ? '; a failover can lose the last acknowledged commits' : '') +
     (dangers(weakest).length > 0 ? `; UNSAFE: ${dangers(weakest).join('; ')}` : '')
   );
+}
+
+/** The servers' state for `stepwell doctor`. */
+export function findingsOf(reports: readonly ServerReport[]): readonly Finding[] {
+  const lossy = reports.flatMap(dangers);
+  const failing = reports.flatMap((report) => report.failing);
+  const full = reports.filter((one) => one.maxMemory > 0 && one.usedMemory > 0.9 * one.maxMemory);
+  return [
+    {
+      level: lossy.length > 0 ? 'error' : 'ok',
+      check: 'durability',
+      message: `${lossWindow(reports)}.`,
+      mend: lossy.length > 0 ? 'Change the settings of the server; it may lose journals.' : null,
+    },
+    {
+      level: failing.length > 0 ? 'error' : 'ok',
+      check: 'disk-writes',
+      message:
+        failing.length > 0
+          ? `The server cannot write to its disk: ${[...new Set(failing)].join(', ')}.`
+          : 'The server writes to its disk.',
+      mend: failing.length > 0 ? 'Look at the log and the disk of the server.' : null,
+    },
+    {
+      level: full.length > 0 ? 'warning' : 'ok',
+      check: 'memory',
+      message: `The servers use ${mebibytes(reports, 'usedMemory')} MiB of ${boundOf(reports)}.`,
+      mend:
+        full.length > 0 ? 'Raise maxmemory or shorten the retention: writes stop when full.' : null,
+    },
+  ];
+}
+
+function mebibytes(reports: readonly ServerReport[], of: 'usedMemory' | 'maxMemory'): string {
+  return (reports.reduce((sum, report) => sum + report[of], 0) / 1024 / 1024).toFixed(1);
+}
+
+function boundOf(reports: readonly ServerReport[]): string {
+  const bound = reports.every((report) => report.maxMemory > 0);
+  return bound ? `${mebibytes(reports, 'maxMemory')} MiB` : 'an unbounded memory';
 }
 
 function rank(report: ServerReport): number {

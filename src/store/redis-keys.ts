@@ -29,6 +29,9 @@ export interface KeySpace {
   /** Timers and effects, one per shard. */
   readonly works: readonly string[];
   execution(arn: ExecutionArn): ExecutionKeys;
+  /** Glob patterns for a walk over keys: executions, and bodies of documents. */
+  readonly executionPattern: string;
+  readonly documentPattern: string;
   /** Bodies and ids of the documents of one kind. */
   documents(kind: string): readonly [bodies: string, ids: string];
 }
@@ -47,6 +50,8 @@ export function keySpace(prefix: string): KeySpace {
     probe: `${prefix}:{p00}:probe`,
     indexes: shards.map((shard) => `${shard}:index`),
     works: shards.map((shard) => `${shard}:work`),
+    executionPattern: `${globText(prefix)}:{p*}:e:*`,
+    documentPattern: `${globText(prefix)}:{d:*}:bodies`,
     execution: (arn) => {
       assert(!arn.includes('\n'), 'An ARN is one line.');
       const shard = shards[shardOf(arn)] as string;
@@ -57,6 +62,10 @@ export function keySpace(prefix: string): KeySpace {
       return [`${prefix}:{d:${kind}}:bodies`, `${prefix}:{d:${kind}}:ids`];
     },
   };
+}
+
+function globText(text: string): string {
+  return text.replaceAll(/[\\*?[\]]/g, '\\$&');
 }
 
 /** FNV-1a over UTF-16 code units. Part of the layout: a change would lose every execution. */
@@ -88,6 +97,11 @@ const STATUS_LETTERS = {
 function indexHead(by: string, of: string | null, status: ExecutionStatus): string {
   const owner = of === null ? '' : `${sha256(of).slice(0, 16)}|`;
   return `${by}|${owner}${STATUS_LETTERS[status]}|`;
+}
+
+/** Head of the index of all executions in a status. */
+export function statusHead(status: ExecutionStatus): string {
+  return indexHead('s', null, status);
 }
 
 /** Index entries of a row, without the number and the ARN which the script appends. */

@@ -7,7 +7,13 @@
 import { randomUUID } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
 import { createClient, explanationOf, fateOf } from './redis-client.js';
-import { dangers, inspectServer, lossWindow, obstacles } from './redis-health.js';
+import {
+  dangers,
+  inspectServer,
+  lossWindow,
+  obstacles,
+  type ServerReport,
+} from './redis-health.js';
 import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
 import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
 import type { RedisAddress } from './redis-url.js';
@@ -24,6 +30,8 @@ export interface LinkTimes {
 
 export const LINK_TIMES: LinkTimes = { commandMs: 5_000, callMs: 15_000, recheckMs: 30_000 };
 
+/** Keys looked at in one step of a walk: the server answers others in between. */
+const SCAN_COUNT = 1_000;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
 const CLOSE_WITHIN_MS = 2_000;
@@ -123,6 +131,38 @@ export class RedisLink {
 
   fields(key: string, fields: readonly string[]): Promise<(string | null)[]> {
     return this.#call(() => this.client.hmget(key, ...fields), true);
+  }
+
+  /** How many servers share the keys. */
+  get nodes(): number {
+    return this.#servers().length;
+  }
+
+  /** One step of a walk over the keys of server `node`; cursor '0' begins, and comes back at the end. */
+  async scanKeys(node: number, cursor: string, pattern: string): Promise<[string, string[]]> {
+    return this.#call(() => {
+      const server = this.#servers()[node];
+      if (server === undefined) return Promise.resolve(['0', []] as [string, string[]]);
+      return server.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    }, true);
+  }
+
+  /** One step of a walk over the members of a sorted set. */
+  async scanMembers(key: string, cursor: string): Promise<[string, string[]]> {
+    const [next, found] = await this.#call(
+      () => this.client.zscan(key, cursor, 'COUNT', SCAN_COUNT),
+      true,
+    );
+    return [next, found.filter((_, at) => at % 2 === 0)];
+  }
+
+  /** What every server says of itself now. */
+  inspect(): Promise<readonly ServerReport[]> {
+    return this.#call(() => Promise.all(this.#servers().map(inspectServer)), true);
+  }
+
+  #servers(): readonly Redis[] {
+    return this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
   }
 
   async close(): Promise<void> {
@@ -252,8 +292,8 @@ export class RedisLink {
   }
 
   async #check(): Promise<void> {
-    const { client, address, options } = this;
-    const servers = client instanceof Cluster ? client.nodes('master') : [client];
+    const { address, options } = this;
+    const servers = this.#servers();
     const reports = await Promise.all(servers.map(inspectServer));
     this.#lossWindow = lossWindow(reports);
     if (!options.readOnly) {

@@ -188,6 +188,84 @@ return 1
 `);
 
 /**
+ * KEYS as in ExecutionKeys. ARGV: resent, arn, expected seq ('' for none), expected digest, seq, digest,
+ * row, index heads, number of journal records, then field and value of every timer and effect. Writes anew whatever
+ * is derived from the journal; the journal records stay. Answers 1, or 0 (the head is another one).
+ */
+export const REDERIVE = script(String.raw`
+local arn, heads = ARGV[2], ARGV[8]
+local known = redis.call('HMGET', KEYS[1], 'seq', 'digest', 'number', 'heads')
+local fields = redis.call('HGETALL', KEYS[1])
+redis.call('ZCARD', KEYS[2])
+redis.call('ZCARD', KEYS[3])
+local isResult = ARGV[1] == '1' and known[1] == ARGV[5] and known[2] == ARGV[6]
+if not isResult and ((known[1] or '') ~= ARGV[3] or (known[2] or '') ~= ARGV[4]) then return 0 end
+local time = redis.call('TIME')
+local clock = time[1] .. string.format('%06d', time[2])
+local number = known[3] or clock
+redis.call('HSET', KEYS[1], 'seq', ARGV[5], 'digest', ARGV[6], 'row', ARGV[7], 'heads', heads,
+  'number', number, 'commits', ARGV[9])
+for head in string.gmatch(known[4] or '', '[^\n]+') do
+  redis.call('ZREM', KEYS[2], head .. number .. '|' .. arn)
+end
+for head in string.gmatch(heads, '[^\n]+') do
+  redis.call('ZADD', KEYS[2], 0, head .. number .. '|' .. arn)
+end
+local owner = '|' .. arn .. '\n'
+for i = 1, #fields, 2 do
+  local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
+  local tail = owner .. string.sub(fields[i], 3)
+  if kind == 't:' then redis.call('ZREM', KEYS[3], 't|' .. value .. tail) end
+  if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
+  if kind == 't:' or kind == 'o:' then redis.call('HDEL', KEYS[1], fields[i]) end
+end
+for i = 10, #ARGV, 2 do
+  local field, value, place, head = ARGV[i], ARGV[i + 1], ARGV[i + 1], 't|'
+  if string.sub(field, 1, 2) == 'o:' then
+    place, head = clock .. string.format('%06d', i), 'o|'
+    value = place .. value
+  end
+  redis.call('HSET', KEYS[1], field, value)
+  redis.call('ZADD', KEYS[3], 0, head .. place .. owner .. string.sub(field, 3))
+end
+return 1
+`);
+
+/** KEYS: execution. ARGV: resent, field, value, … Journal records of an execution that is not there yet. */
+export const STAGE = script(`
+if redis.call('HEXISTS', KEYS[1], 'seq') == 1 then return 0 end
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return 1
+`);
+
+/** KEYS: execution. Answers field and value of every timer and effect. */
+export const PENDING = script(`
+local fields, found = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #fields, 2 do
+  local kind = string.sub(fields[i], 1, 2)
+  if kind == 't:' or kind == 'o:' then
+    found[#found + 1], found[#found + 2] = fields[i], fields[i + 1]
+  end
+end
+return found
+`);
+
+/** KEYS: a sorted set. ARGV: resent, heads… Answers how many entries begin with one of the heads. */
+export const COUNT = script(`
+local count = 0
+for i = 2, #ARGV do
+  count = count + redis.call('ZLEXCOUNT', KEYS[1], '[' .. ARGV[i], '(' .. ARGV[i] .. ':')
+end
+return count
+`);
+
+/** KEYS: a sorted set. ARGV: resent, member, … */
+export const DROP_MEMBERS = script(`
+for i = 2, #ARGV do redis.call('ZREM', KEYS[1], ARGV[i]) end
+return 1
+`);
+
+/**
  * KEYS: one sorted set per shard. ARGV: resent, 'reverse' or '', count, from, to, heads…
  * For every set and head up to count members after position from (and before position to, when
  * walking forwards), without the head. A position starts with a digit, and ':' follows '9'.
@@ -288,6 +366,11 @@ export const SCRIPTS: readonly Script[] = [
   TOUCH_TIMER,
   DROP_EFFECT,
   REMOVE,
+  REDERIVE,
+  STAGE,
+  DROP_MEMBERS,
+  PENDING,
+  COUNT,
   SCAN,
   PUT_DOCUMENT,
   REMOVE_DOCUMENT,

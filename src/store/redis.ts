@@ -7,6 +7,8 @@
 import { assert } from '../lib/assert.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
+import type { StoreCare } from './care.js';
+import { RedisCare } from './redis-care.js';
 import { RedisDocuments } from './redis-documents.js';
 import {
   EFFECTS,
@@ -60,6 +62,7 @@ export interface RedisStoreOptions {
 
 export class RedisStore implements Store {
   readonly documents: DocumentStore;
+  readonly care: StoreCare;
   readonly #link: RedisLink;
   readonly #keys: KeySpace;
   readonly #readOnly: boolean;
@@ -77,7 +80,15 @@ export class RedisStore implements Store {
     this.#link = link;
     this.#keys = keys;
     this.#readOnly = readOnly;
-    this.documents = new RedisDocuments(link, keys, () => this.#refuseWhenReadOnly());
+    const refuseWrites = (): void => this.#refuseWhenReadOnly();
+    this.documents = new RedisDocuments(link, keys, refuseWrites);
+    this.care = new RedisCare({
+      link,
+      keys,
+      refuseWrites,
+      load: (arn) => this.load(arn),
+      row: (arn) => this.row(arn),
+    });
   }
 
   get description(): string {
@@ -114,10 +125,13 @@ export class RedisStore implements Store {
   async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
     const [execution] = this.#keys.execution(arn);
     const commits: JournalCommit[] = [];
+    // Records beyond the count belong to a restore that was cut short.
     for (let batch = FIRST_JOURNAL_BATCH; ; batch = JOURNAL_BATCH) {
       const names = Array.from({ length: batch }, (_, at) => `j:${commits.length + at + 1}`);
-      for (const record of await this.#link.fields(execution, names)) {
-        if (record === null) return commits;
+      const [total, ...records] = await this.#link.fields(execution, ['commits', ...names]);
+      const count = Number(total ?? 0);
+      for (const record of records) {
+        if (record === null || commits.length >= count) return commits;
         commits.push(toCommit(record));
       }
     }

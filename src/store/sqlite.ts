@@ -8,6 +8,8 @@ import { assert } from '../lib/assert.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
+import type { StoreCare } from './care.js';
+import { type SqliteAccess, SqliteCare } from './sqlite-care.js';
 import { SqliteDocuments } from './sqlite-documents.js';
 import {
   createSchema,
@@ -46,6 +48,7 @@ export interface SqliteOptions {
 export class SqliteStore implements Store {
   readonly description: string;
   readonly documents: DocumentStore;
+  readonly care: StoreCare;
   readonly #database: SqliteDatabase;
   readonly #path: string;
   readonly #ownership: Ownership | null;
@@ -86,11 +89,14 @@ export class SqliteStore implements Store {
     if (ownership === null) {
       this.#group.stop(new StoreUnavailable(`The store ${path} was opened read-only.`));
     }
-    this.documents = new SqliteDocuments({
+    const access: SqliteAccess = {
       database,
+      path,
       read: (query) => this.#explained(query),
       write: (change) => this.#group.add(change),
-    });
+    };
+    this.documents = new SqliteDocuments(access);
+    this.care = new SqliteCare(access);
   }
 
   async commit(commit: Commit): Promise<'committed' | 'conflict'> {

@@ -9,9 +9,12 @@
  * 2. When `commit` resolves, it is durable as the store understands durable.
  * 3. `load` returns exactly the commits in order; the digest chain is verified by the caller.
  * 4. Lists are stable under paging: a page token names the last item seen.
+ * 5. The store keeps the head of a journal (last seq and digest) beside it: a journal whose end is
+ *    lost no longer reaches its head (runtime/journal.ts compares).
  */
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json, JsonObject } from '../lib/json.js';
+import type { StoreCare } from './care.js';
 
 export interface Commit {
   readonly arn: ExecutionArn;
@@ -117,6 +120,8 @@ export interface Store {
 
   /** Small documents beside executions: state machines, versions, aliases, activities, tags, map runs. */
   readonly documents: DocumentStore;
+  /** What keeping a store needs beyond driving executions: checks, repair, backup, retention. */
+  readonly care: StoreCare;
   close(): Promise<void>;
 }
 

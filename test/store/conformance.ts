@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Digest, EpochMs, Seq } from '../../src/lib/brand.js';
 import type { Json } from '../../src/lib/json.js';
 import type { Commit, ExecutionRow, Store } from '../../src/store/store.js';
+import { careConformance } from './care-conformance.js';
 import {
   allPages,
   type CommitOptions,
@@ -29,6 +30,7 @@ export interface StoreFixture {
 const at = (ms: number): EpochMs => ms as EpochMs;
 
 export function storeConformance(name: string, createFixture: () => StoreFixture): void {
+  careConformance(name, createFixture);
   describe(`${name} keeps the laws of a store`, () => {
     let fixture: StoreFixture;
     let store: Store;

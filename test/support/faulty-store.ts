@@ -84,6 +84,7 @@ export function faultyStore(
   return {
     description: inner.description,
     documents: inner.documents,
+    care: inner.care,
     commit: (made) => (away > 0 ? alive(() => inner.commit(made)) : commit(made)),
     load: (arn) => alive(() => inner.load(arn)),
     row: (arn) => alive(() => inner.row(arn)),

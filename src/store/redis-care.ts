@@ -1,0 +1,265 @@
+/**
+ * Care of the Redis store: heads, repair of indexes from journals, restore, and what the servers say of
+ * themselves. Everything may run while workers do: an execution is changed by one script that compares
+ * its head, and a walk over keys looks at each as it is when it is met.
+ */
+import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
+import type { Json } from '../lib/json.js';
+import type {
+  Derived,
+  Finding,
+  JournalHead,
+  Pending,
+  StoreCare,
+  StoreSize,
+  Stray,
+} from './care.js';
+import { findingsOf } from './redis-health.js';
+import {
+  EFFECTS,
+  indexEntries,
+  indexedArn,
+  type KeySpace,
+  keyedEntry,
+  statusHead,
+  TIMERS,
+  timeOf,
+  timePosition,
+} from './redis-keys.js';
+import type { RedisLink } from './redis-link.js';
+import { walk } from './redis-scan.js';
+import {
+  COUNT,
+  DROP_MEMBERS,
+  EFFECT_FIELD,
+  ORDER_DIGITS,
+  PENDING,
+  REDERIVE,
+  STAGE,
+  TIMER_FIELD,
+} from './redis-scripts.js';
+import type { ExecutionRow, ExecutionStatus, JournalCommit, Page } from './store.js';
+
+const WALK_BATCH = 500;
+/** Journal records sent in one call: at most about a megabyte. */
+const STAGE_BYTES = 1_000_000;
+const ENDED: readonly ExecutionStatus[] = ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
+
+export interface RedisAccess {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  readonly refuseWrites: () => void;
+  load(arn: ExecutionArn): Promise<readonly JournalCommit[]>;
+  row(arn: ExecutionArn): Promise<ExecutionRow | null>;
+}
+
+export class RedisCare implements StoreCare {
+  constructor(private readonly access: RedisAccess) {}
+
+  async head(arn: ExecutionArn): Promise<JournalHead | null> {
+    const { link, keys } = this.access;
+    const [seq, digest] = await link.fields(keys.execution(arn)[0], ['seq', 'digest']);
+    if (!seq || !digest) return null;
+    return { seq: Number(seq) as Seq, digest: digest as Digest };
+  }
+
+  async pending(arn: ExecutionArn): Promise<Pending> {
+    const { link, keys } = this.access;
+    const [execution] = keys.execution(arn);
+    const found = (await link.eval(PENDING, [execution], [])) as string[];
+    const entries = Array.from({ length: found.length / 2 }, (_, at) => ({
+      field: found[2 * at] as string,
+      value: found[2 * at + 1] as string,
+    })).sort((a, b) => (a.field < b.field ? -1 : 1));
+    const of = (head: string) => entries.filter(({ field }) => field.startsWith(head));
+    return {
+      timers: of(TIMER_FIELD).map(({ field, value }) => ({
+        key: field.slice(TIMER_FIELD.length),
+        dueAt: timeOf(value),
+      })),
+      outbox: of(EFFECT_FIELD).map(({ field, value }) => ({
+        key: field.slice(EFFECT_FIELD.length),
+        effect: JSON.parse(value.slice(ORDER_DIGITS)) as Json,
+      })),
+    };
+  }
+
+  async journals(_limit: number, token: string | null): Promise<Page<ExecutionArn>> {
+    const { link, keys } = this.access;
+    const [node = 0, cursor = '0'] = (token ?? '0 0').split(' ');
+    const [after, found] = await link.scanKeys(Number(node), String(cursor), keys.executionPattern);
+    const items = found.map((key) => key.slice(key.indexOf(':e:') + 3) as ExecutionArn);
+    if (after !== '0') return { items, next: `${node} ${after}` };
+    const next = Number(node) + 1;
+    return { items, next: next < link.nodes ? `${next} 0` : null };
+  }
+
+  async ended(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
+    const { link, keys } = this.access;
+    const heads = ENDED.map(statusHead);
+    const entries = await walk(link, { keys: keys.indexes, heads, from: token }, limit + 1);
+    const shown = entries.slice(0, limit);
+    const rows = await Promise.all(shown.map((entry) => this.access.row(indexedArn(entry))));
+    const items = rows.filter((row) => row !== null && row.status !== 'RUNNING');
+    const next = entries.length > limit ? (shown.at(-1) ?? null) : null;
+    return { items: items as ExecutionRow[], next };
+  }
+
+  async rederive(
+    arn: ExecutionArn,
+    expected: JournalHead | null,
+    head: JournalHead,
+    derived: Derived,
+  ): Promise<'done' | 'conflict'> {
+    this.access.refuseWrites();
+    const records = (await this.access.load(arn)).length;
+    return (await this.#derive(expected, head, records, derived)) ? 'done' : 'conflict';
+  }
+
+  async restore(
+    journal: readonly JournalCommit[],
+    derived: Derived,
+  ): Promise<'restored' | 'exists'> {
+    this.access.refuseWrites();
+    const { arn } = derived.row;
+    if ((await this.head(arn)) !== null) return 'exists';
+    for (const batch of batches(journal.map(recordOf))) {
+      const fields = batch.flatMap(({ at, text }) => [`j:${at + 1}`, text]);
+      const [execution] = this.access.keys.execution(arn);
+      if ((await this.access.link.eval(STAGE, [execution], fields)) !== 1) return 'exists';
+    }
+    const last = journal.at(-1) as JournalCommit;
+    const head = { seq: (last.after + last.count) as Seq, digest: last.digest };
+    return (await this.#derive(null, head, journal.length, derived)) ? 'restored' : 'exists';
+  }
+
+  async strays(mend: boolean): Promise<readonly Stray[]> {
+    if (mend) this.access.refuseWrites();
+    const found: Stray[] = [];
+    for (const key of this.access.keys.works) {
+      for (const head of [TIMERS, EFFECTS]) found.push(...(await this.#strayWork(key, head, mend)));
+    }
+    for (const key of this.access.keys.indexes) found.push(...(await this.#strayIndex(key, mend)));
+    return found;
+  }
+
+  async documentKinds(): Promise<readonly string[]> {
+    const { link, keys } = this.access;
+    const kinds = new Set<string>();
+    for (let node = 0; node < link.nodes; node += 1) {
+      for (let cursor = '0'; ; ) {
+        const [next, found] = await link.scanKeys(node, cursor, keys.documentPattern);
+        for (const key of found) kinds.add(/\{d:(.*)\}:bodies$/.exec(key)?.[1] ?? '');
+        if (next === '0') break;
+        cursor = next;
+      }
+    }
+    return [...kinds].sort();
+  }
+
+  async size(): Promise<StoreSize> {
+    const reports = await this.access.link.inspect();
+    return {
+      running: await this.#count(['RUNNING']),
+      ended: await this.#count(ENDED),
+      bytes: reports.reduce((sum, report) => sum + report.usedMemory, 0),
+    };
+  }
+
+  async check(): Promise<readonly Finding[]> {
+    return findingsOf(await this.access.link.inspect());
+  }
+
+  async #derive(
+    expected: JournalHead | null,
+    head: JournalHead,
+    records: number,
+    { row, timers, outbox }: Derived,
+  ): Promise<boolean> {
+    const { link, keys } = this.access;
+    const fields = [
+      ...timers.flatMap(({ key, dueAt }) => [TIMER_FIELD + key, timePosition(dueAt)]),
+      ...outbox.flatMap(({ key, effect }) => [EFFECT_FIELD + key, JSON.stringify(effect)]),
+    ];
+    const before = expected === null ? ['', ''] : [expected.seq, expected.digest];
+    const after = [head.seq, head.digest, JSON.stringify(row), indexEntries(row), records];
+    const args = [row.arn, ...before, ...after, ...fields];
+    return (await link.eval(REDERIVE, keys.execution(row.arn), args)) === 1;
+  }
+
+  async #count(statuses: readonly ExecutionStatus[]): Promise<number> {
+    const { link, keys } = this.access;
+    const heads = statuses.map(statusHead);
+    const counts = await Promise.all(keys.indexes.map((key) => link.eval(COUNT, [key], heads)));
+    return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+  }
+
+  /** Timers or effects of one shard whose execution does not know them. */
+  async #strayWork(key: string, head: string, mend: boolean): Promise<Stray[]> {
+    const kind = head === TIMERS ? 'timer' : 'effect';
+    return this.#strays(key, head, mend, async (entry) => {
+      const { arn, key: name, position } = keyedEntry(entry);
+      const field = (head === TIMERS ? TIMER_FIELD : EFFECT_FIELD) + name;
+      const execution = this.access.keys.execution(arn)[0];
+      const known = await this.access.link.field(execution, field);
+      return known?.startsWith(position) ? null : { kind, what: `${arn} ${name}` };
+    });
+  }
+
+  async #strayIndex(key: string, mend: boolean): Promise<Stray[]> {
+    return this.#strays(key, '', mend, async (entry) => {
+      const arn = entry.slice(entry.lastIndexOf('|') + 1) as ExecutionArn;
+      const execution = this.access.keys.execution(arn)[0];
+      const [heads, number] = await this.access.link.fields(execution, ['heads', 'number']);
+      const known = (heads ?? '').split('\n').map((one) => `${one}${number}|${arn}`);
+      return known.includes(entry) ? null : { kind: 'index-entry', what: entry };
+    });
+  }
+
+  async #strays(
+    key: string,
+    head: string,
+    mend: boolean,
+    judge: (entry: string) => Promise<Stray | null>,
+  ): Promise<Stray[]> {
+    const { link } = this.access;
+    const found: Stray[] = [];
+    const stray: string[] = [];
+    for (let cursor = '0'; ; ) {
+      const [next, members] = await link.scanMembers(key, cursor);
+      const entries = members.filter((member) => member.startsWith(head));
+      const verdicts = await Promise.all(entries.map((one) => judge(one.slice(head.length))));
+      for (const [at, verdict] of verdicts.entries()) {
+        if (verdict === null) continue;
+        found.push(verdict);
+        stray.push(entries[at] as string);
+      }
+      if (next === '0') break;
+      cursor = next;
+    }
+    if (!mend) return found;
+    for (let at = 0; at < stray.length; at += WALK_BATCH) {
+      await link.eval(DROP_MEMBERS, [key], stray.slice(at, at + WALK_BATCH));
+    }
+    return found;
+  }
+}
+
+function recordOf({ after, count, digest, facts }: JournalCommit, at: number) {
+  return { at, text: `${after} ${count} ${digest}\n${facts}` };
+}
+
+function* batches<T extends { readonly text: string }>(records: readonly T[]): Generator<T[]> {
+  let batch: T[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    if (batch.length === WALK_BATCH || (bytes > 0 && bytes + record.text.length > STAGE_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(record);
+    bytes += record.text.length;
+  }
+  if (batch.length > 0) yield batch;
+}
