@@ -12,7 +12,8 @@ import type { TrainMessage, TrainRequest } from './train-child.js';
 export type { EpochMetrics } from './train/checkpoint.js';
 export type { FineTuneResult, ProgressEvent } from './train/run.js';
 export type { FineTuneOptions, Settings } from './train/settings.js';
-export { FineTuneError } from './train/settings.js';
+export type { StageResult } from './train/stage.js';
+export { FineTuneError, STRATEGIES } from './train/settings.js';
 
 export interface FineTuneHooks {
   readonly signal?: AbortSignal | undefined;

@@ -60,6 +60,7 @@ const succeed: FineTune = async (options, hooks) => {
     resumedFromStep: 0,
     headReused: false,
     peakMegabytes: 1,
+    stages: [],
   };
 };
 

@@ -5,8 +5,9 @@
  */
 import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import { didYouMean } from '../../lib/suggest.js';
+import { STRATEGIES } from '../../ml/fine-tune.js';
 
-type Kind = 'integer' | 'number' | 'text' | 'early-stop' | 'class-weights';
+type Kind = 'integer' | 'number' | 'text' | 'flag' | 'list' | 'early-stop' | 'class-weights';
 interface Spec {
   readonly kind: Kind;
   readonly schema: JsonObject;
@@ -26,7 +27,7 @@ const share = (): Pick<Spec, 'kind' | 'schema'> => ({
 export const HYPERPARAMETERS = {
   strategy: {
     kind: 'text',
-    schema: { enum: ['feature-extraction', 'full'] },
+    schema: { enum: [...STRATEGIES] },
     aliases: ['trainingstrategy'],
   },
   epochs: { ...integer(1, 1000), aliases: ['numtrainepochs', 'epoch', 'numepochs'] },
@@ -64,8 +65,38 @@ export const HYPERPARAMETERS = {
     schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
     aliases: ['layerwiselrdecay'],
   },
-  trainableLayers: { ...integer(1, 1000), aliases: ['unfrozenlayers'] },
+  /** 0 trains the head alone. */
+  trainableLayers: { ...integer(0, 1000), aliases: ['unfrozenlayers'] },
+  /** Of gradual unfreezing: `[{"trainableLayers": 0, "epochs": 2}, …]`, null layers for all. */
+  stages: {
+    kind: 'list',
+    schema: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        properties: {
+          trainableLayers: { type: ['integer', 'null'], minimum: 0, maximum: 1000 },
+          epochs: { type: 'integer', minimum: 1, maximum: 1000 },
+          learningRate: { type: 'number', exclusiveMinimum: 0, maximum: 10 },
+        },
+      },
+    },
+    aliases: ['unfreezingstages'],
+  },
   optimizer: { kind: 'text', schema: { enum: ['adamw', 'sgd'] }, aliases: ['optim', 'optimiser'] },
+  momentum: { ...share(), aliases: ['sgdmomentum'] },
+  nesterov: { kind: 'flag', schema: { type: 'boolean' }, aliases: ['usenesterov'] },
+  adamBeta1: { ...share(), aliases: [] },
+  adamBeta2: { ...share(), aliases: [] },
+  adamEpsilon: {
+    kind: 'number',
+    schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+    aliases: [],
+  },
+  labelSmoothing: { ...share(), aliases: ['labelsmoothingfactor'] },
+  gradientAccumulationSteps: { ...integer(1, 1024), aliases: ['gradientaccumulation'] },
   clipNorm: {
     kind: 'number',
     schema: { type: 'number', exclusiveMinimum: 0 },
@@ -173,6 +204,14 @@ function convert(value: Json, kind: Kind): Json | undefined {
   switch (kind) {
     case 'text':
       return typeof value === 'string' ? value : undefined;
+    case 'flag':
+      return value === true || value === 'true'
+        ? true
+        : value === false || value === 'false'
+          ? false
+          : undefined;
+    case 'list':
+      return isArray(value) ? value : undefined;
     case 'class-weights':
       return value === 'balanced' || isArray(value) ? value : undefined;
     case 'early-stop': {

@@ -81,6 +81,12 @@ const PARAMETERS: JsonObject = {
     model: ADDRESS,
     labels: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 2 },
     hyperparameters: { type: 'object' },
+    expectTrainable: {
+      type: 'array',
+      items: { type: 'string', minLength: 1 },
+      minItems: 1,
+      description: 'Parts that must be the trained ones, such as ["head", "encoder.layer.3"].',
+    },
     threads: { type: 'integer', minimum: 1, maximum: 2 },
     checkpointEverySteps: { type: 'integer', minimum: 1 },
     ...HYPERPARAMETER_SCHEMA,
@@ -90,7 +96,8 @@ const PARAMETERS: JsonObject = {
 export function fineTuneHandler(options: FineTuneHandlerOptions = {}): Handler {
   return {
     resource: 'ml:fine-tune',
-    description: 'Fine-tunes a pre-trained text encoder into a classifier, with checkpoints.',
+    description:
+      'Fine-tunes a pre-trained text or image encoder into a classifier, with checkpoints.',
     parameters: PARAMETERS,
     onWorkerLost: 'rerun',
     run: (parameters, context) => runFineTune(parameters as JsonObject, context, options),
@@ -132,6 +139,7 @@ export async function runFineTune(
   );
   await writing;
   context.signal.throwIfAborted();
+  showRates(outcome, context);
   const model = await context.artifacts.putFolder(outcome.modelDir, { name: 'model' });
   const history = await storedCurve(curve, context);
   return plain({
@@ -143,6 +151,7 @@ export async function runFineTune(
     dataVersion: asked.dataVersion,
     bestEpoch: outcome.bestEpoch,
     steps: outcome.steps,
+    stages: outcome.stages,
     trainableParameters: outcome.trainableParameters,
     totalParameters: outcome.totalParameters,
     baseHashBefore: outcome.baseHashBefore,
@@ -174,7 +183,7 @@ async function askedFor(
   options: FineTuneHandlerOptions,
 ): Promise<Asked> {
   const { dataset, train, validation, model, labels, hyperparameters, ...own } = parameters;
-  const { threads, checkpointEverySteps, ...named } = own;
+  const { threads, checkpointEverySteps, expectTrainable, ...named } = own;
   const read = readHyperparameters(isObject(hyperparameters) ? hyperparameters : {});
   if (read.problems.length > 0) throw invalid(read.problems.join(' '));
   const { model: defaultModel, ...defaults } = { ...DEFAULTS, ...options.defaults };
@@ -194,6 +203,7 @@ async function askedFor(
   const extra = {
     ...(threads === undefined ? {} : { threads }),
     ...(checkpointEverySteps === undefined ? {} : { checkpointEverySteps }),
+    ...(expectTrainable === undefined ? {} : { expectTrainable }),
   };
   return {
     settings: { ...settings, ...extra },
@@ -288,6 +298,21 @@ function show(progress: ProgressEvent, epochEnded: boolean, context: HandlerCont
     ? `epoch ${epoch} ended, mean loss ${loss.toFixed(4)}${accuracy}`
     : `epoch ${epoch}, step ${step} of ${totalSteps}, loss ${loss.toFixed(4)}`;
   context.progress(step, totalSteps, note, plain({ ...progress }));
+}
+
+/** The table of learning rates, a line a part, so that the log shows what was trained how fast. */
+function showRates({ stages }: FineTuneResult, context: HandlerContext): void {
+  stages.forEach(({ rates }, index) => {
+    for (const { group, learningRate, parameters } of rates) {
+      const line = `stage ${index + 1}  ${group.padEnd(18)} ${learningRate.toPrecision(4).padStart(10)}`;
+      context.log.info(`${line}  ${parameters} parameters`, {
+        stage: index + 1,
+        group,
+        learningRate,
+        parameters,
+      });
+    }
+  });
 }
 
 async function storedCurve(path: string, context: HandlerContext): Promise<Json> {

@@ -1,14 +1,29 @@
 /**
- * A Hugging Face config.json of the BERT family, read into the few numbers that decide the graph.
- * The families differ in parameter names (naming.ts), in token types and in where positions start.
+ * A Hugging Face config.json of the BERT family or of a vision transformer, read into the few numbers
+ * that decide the graph. The families differ in parameter names (naming.ts), in token types, in where
+ * positions start and in the head that stands between the pooled vector and the labels.
  */
 import type { Json, JsonObject } from '../../lib/json.js';
 import { getOwn } from '../../lib/json.js';
 
-export type Family = 'bert' | 'distilbert' | 'roberta';
+export type Family = 'bert' | 'distilbert' | 'roberta' | 'vit';
 /** How a sequence becomes one vector: the first token, or the mean over the real tokens. */
 export type Pooling = 'cls' | 'mean';
 export type Activation = 'gelu' | 'relu' | 'gelu_new';
+/**
+ * `linear`: labels straight from the pooled vector. `dense`: a dense layer with an activation before
+ * it, as the classifiers of Hugging Face have one: BERT's pooler (tanh), DistilBERT's pre_classifier
+ * (relu), RoBERTa's classifier.dense (tanh).
+ */
+export type Head = 'linear' | 'dense';
+
+/** Square images cut into square patches. */
+export interface ImageGrid {
+  /** Pixels along an edge. */
+  readonly size: number;
+  readonly patchSize: number;
+  readonly channels: number;
+}
 
 export interface EncoderConfig {
   readonly family: Family;
@@ -27,6 +42,9 @@ export interface EncoderConfig {
   readonly layerNormEpsilon: number;
   readonly activation: Activation;
   readonly pooling: Pooling;
+  readonly head: Head;
+  /** What a vision transformer reads instead of tokens; null for text. */
+  readonly image: ImageGrid | null;
 }
 
 /** Key under which config.json keeps our pooling; other readers ignore it. */
@@ -35,33 +53,82 @@ export const POOLING_KEY = 'stepwell_pooling';
 /** Throws RangeError naming the key when the configuration cannot be run. */
 export function parseConfig(config: JsonObject): EncoderConfig {
   const family = familyOf(getOwn(config, 'model_type'));
-  const distil = family === 'distilbert';
-  const number = (key: string, fallback?: number): number => {
+  const number = numberReader(config);
+  const pooling = getOwn(config, POOLING_KEY);
+  const names = family === 'distilbert' ? DISTILBERT_KEYS : BERT_KEYS;
+  const hiddenSize = number(names.hiddenSize);
+  const headCount = number(names.headCount);
+  if (hiddenSize % headCount !== 0) {
+    throw new RangeError(`config.json: ${headCount} heads do not divide ${hiddenSize}`);
+  }
+  const common = {
+    family,
+    hiddenSize,
+    layerCount: number(names.layerCount),
+    headCount,
+    intermediateSize: number(names.intermediateSize),
+    layerNormEpsilon: number('layer_norm_eps', 1e-12),
+    activation: activationOf(getOwn(config, names.activation)),
+    pooling: pooling === 'mean' ? ('mean' as const) : ('cls' as const),
+  };
+  return family === 'vit'
+    ? { ...common, ...NO_TEXT, head: 'linear', ...imageOf(number) }
+    : {
+        ...common,
+        ...textOf(family, number),
+        // Bases of our own name their pooling and have no dense layer; those of the hub have one.
+        head: pooling === undefined ? 'dense' : 'linear',
+        image: null,
+      };
+}
+
+const BERT_KEYS = {
+  hiddenSize: 'hidden_size',
+  headCount: 'num_attention_heads',
+  layerCount: 'num_hidden_layers',
+  intermediateSize: 'intermediate_size',
+  activation: 'hidden_act',
+};
+const DISTILBERT_KEYS: typeof BERT_KEYS = {
+  hiddenSize: 'dim',
+  headCount: 'n_heads',
+  layerCount: 'n_layers',
+  intermediateSize: 'hidden_dim',
+  activation: 'activation',
+};
+
+type ReadNumber = (key: string, fallback?: number) => number;
+
+function numberReader(config: JsonObject): ReadNumber {
+  return (key, fallback) => {
     const value = getOwn(config, key) ?? fallback;
     if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
     throw new RangeError(`config.json: '${key}' must be a number, not ${JSON.stringify(value)}`);
   };
+}
+
+const NO_TEXT = { vocabularySize: 0, firstPosition: 0, tokenTypeCount: 0, padTokenId: 0 };
+
+function textOf(family: Family, number: ReadNumber) {
   const padTokenId = number('pad_token_id', family === 'roberta' ? 1 : 0);
-  const hiddenSize = number(distil ? 'dim' : 'hidden_size');
-  const headCount = number(distil ? 'n_heads' : 'num_attention_heads');
-  if (hiddenSize % headCount !== 0) {
-    throw new RangeError(`config.json: ${headCount} heads do not divide ${hiddenSize}`);
-  }
   return {
-    family,
     vocabularySize: number('vocab_size'),
-    hiddenSize,
-    layerCount: number(distil ? 'n_layers' : 'num_hidden_layers'),
-    headCount,
-    intermediateSize: number(distil ? 'hidden_dim' : 'intermediate_size'),
     positionCount: number('max_position_embeddings'),
     firstPosition: family === 'roberta' ? padTokenId + 1 : 0,
-    tokenTypeCount: distil ? 0 : number('type_vocab_size', 2),
+    tokenTypeCount: family === 'distilbert' ? 0 : number('type_vocab_size', 2),
     padTokenId,
-    layerNormEpsilon: number('layer_norm_eps', 1e-12),
-    activation: activationOf(getOwn(config, distil ? 'activation' : 'hidden_act')),
-    pooling: getOwn(config, POOLING_KEY) === 'mean' ? 'mean' : 'cls',
   };
+}
+
+/** Positions: one per patch, and one for the class token before them. */
+function imageOf(number: ReadNumber): { image: ImageGrid; positionCount: number } {
+  const size = number('image_size', 224);
+  const patchSize = number('patch_size', 16);
+  if (patchSize === 0 || size % patchSize !== 0) {
+    throw new RangeError(`config.json: patches of ${patchSize} do not divide images of ${size}`);
+  }
+  const image = { size, patchSize, channels: number('num_channels', 3) };
+  return { image, positionCount: (size / patchSize) ** 2 + 1 };
 }
 
 /** Tokens per text that the position table allows. */
@@ -69,13 +136,14 @@ export function longestSequence(config: EncoderConfig): number {
   return config.positionCount - config.firstPosition;
 }
 
+const FAMILIES: readonly Family[] = ['bert', 'distilbert', 'roberta', 'vit'];
+
 function familyOf(modelType: Json | undefined): Family {
-  if (modelType === 'bert' || modelType === 'distilbert' || modelType === 'roberta') {
-    return modelType;
-  }
+  const family = FAMILIES.find((known) => known === modelType);
+  if (family !== undefined) return family;
   throw new RangeError(
     `config.json: model_type ${JSON.stringify(modelType)} is not supported; ` +
-      'use a bert, distilbert or roberta model',
+      'use a bert, distilbert or roberta model for text, a vit model for images',
   );
 }
 

@@ -33,6 +33,7 @@ export interface EncoderOutputs {
   readonly pooled: Value;
 }
 
+/** The text encoder; images go through vision.ts. */
 export function encode(context: EncoderContext, inputs: EncoderInputs): EncoderOutputs {
   const { graph, config } = context;
   const score = maskScore(graph, inputs.attentionMask);
@@ -133,8 +134,16 @@ function layer(context: EncoderContext, name: string, x: Value, score: Value): V
   return normalise(context, `${name}.output.LayerNorm`, graph.add(middle, outer));
 }
 
-/** Multi-head scaled dot-product attention: [batch, sequence, hidden]. */
-function attend(context: EncoderContext, name: string, x: Value, score: Value): Value {
+/**
+ * Multi-head scaled dot-product attention before its output layer: [batch, sequence, hidden]. `score`
+ * is added to every match; null when nothing is masked.
+ */
+export function attend(
+  context: EncoderContext,
+  name: string,
+  x: Value,
+  score: Value | null,
+): Value {
   const { graph, config } = context;
   const width = config.hiddenSize / config.headCount;
   const heads = (role: string, order: readonly number[]): Value => {
@@ -143,7 +152,8 @@ function attend(context: EncoderContext, name: string, x: Value, score: Value): 
   };
   const query = graph.multiply(heads('query', [0, 2, 1, 3]), graph.scalar(1 / Math.sqrt(width)));
   const match = graph.matmul(query, heads('key', [0, 2, 3, 1]));
-  const share = context.dropout(graph.softmax(graph.add(match, score)));
+  const masked = score === null ? match : graph.add(match, score);
+  const share = context.dropout(graph.softmax(masked));
   const mixed = graph.matmul(share, heads('value', [0, 2, 1, 3]));
   return graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [0, 0, config.hiddenSize]);
 }

@@ -1,19 +1,50 @@
 /** Losses as graph nodes: weighted cross entropy, and the masked-language-model head. */
 import type { Graph, Value } from '../onnx/graph.js';
 import type { EncoderContext } from './forward.js';
+import { floatTensor } from '../onnx/tensor.js';
 import { activate, linear, normalise } from './forward.js';
+
+/** Label smoothing: `share` of the target goes evenly to all classes, each with its class weight. */
+export interface Smoothing {
+  readonly share: number;
+  /** One per class. */
+  readonly classWeights: readonly number[];
+}
 
 /**
  * sum(w * -log p[label]) / sum(w). `logits` [rows, classes], `labels` int64 [rows], `weights`
  * float32 [rows]: a class weight, or 0 for a row that only fills the batch. Same as torch's
- * CrossEntropyLoss(weight) with reduction 'mean'.
+ * CrossEntropyLoss(weight, label_smoothing) with reduction 'mean'.
  */
-export function crossEntropy(graph: Graph, logits: Value, labels: Value, weights: Value): Value {
+export function crossEntropy(
+  graph: Graph,
+  logits: Value,
+  labels: Value,
+  weights: Value,
+  smoothing: Smoothing | null = null,
+): Value {
   const rows = labels.shape[0] as number;
   const column = graph.reshape(labels, [rows, 1]);
-  const chosen = graph.reshape(graph.gatherElements(graph.logSoftmax(logits), column), [rows]);
+  const logProbabilities = graph.logSoftmax(logits);
+  const chosen = graph.reshape(graph.gatherElements(logProbabilities, column), [rows]);
   const total = graph.sum(graph.multiply(chosen, weights), [0], false);
-  return graph.negate(graph.divide(total, graph.sum(weights, [0], false)));
+  const blended =
+    smoothing === null
+      ? total
+      : graph.add(
+          graph.multiply(total, graph.scalar(1 - smoothing.share)),
+          evenly(graph, logProbabilities, weights, smoothing),
+        );
+  return graph.negate(graph.divide(blended, graph.sum(weights, [0], false)));
+}
+
+/** share / classes * sum over real rows and classes of classWeight * log p. */
+function evenly(graph: Graph, logProbabilities: Value, weights: Value, s: Smoothing): Value {
+  const { share, classWeights } = s;
+  const scaled = classWeights.map((weight) => (weight * share) / classWeights.length);
+  const perClass = graph.constant(floatTensor([scaled.length], Float32Array.from(scaled)));
+  const perRow = graph.sum(graph.multiply(logProbabilities, perClass), [1], false);
+  return graph.sum(graph.multiply(perRow, graph.sign(weights)), [0], false);
 }
 
 /**

@@ -16,13 +16,29 @@ const DISTILBERT: Renaming = [
   ['intermediate.dense', 'ffn.lin1'],
   ['output.dense', 'ffn.lin2'],
   ['output.LayerNorm', 'output_layer_norm'],
+  ['pooler.dense', 'pre_classifier'],
+];
+
+const ROBERTA: Renaming = [
+  ['classifier.', 'classifier.out_proj.'],
+  ['pooler.dense', 'classifier.dense'],
+];
+
+const VIT: Renaming = [
+  ['embeddings.patch.', 'embeddings.patch_embeddings.projection.'],
+  ['embeddings.position_embeddings.weight', 'embeddings.position_embeddings'],
+  ['attention.self.', 'attention.attention.'],
+  ['before.LayerNorm', 'layernorm_before'],
+  ['after.LayerNorm', 'layernorm_after'],
+  ['final.LayerNorm', 'layernorm'],
 ];
 
 /** Applied in order; none of the new names holds an old one. */
 const RENAMINGS: Readonly<Record<Family, Renaming>> = {
   bert: [],
-  roberta: [],
+  roberta: ROBERTA,
   distilbert: DISTILBERT,
+  vit: VIT,
 };
 
 /** The name of a canonical parameter in a file of the family, without prefix. */
@@ -35,5 +51,10 @@ export function familyName(config: EncoderConfig, canonical: string): string {
 /** Every name under which a file may hold the parameter, most likely first. */
 export function candidateNames(config: EncoderConfig, canonical: string): string[] {
   const own = familyName(config, canonical);
-  return [own, `${config.family}.${own}`];
+  const names = [own, `${config.family}.${own}`];
+  // Files that were converted from TensorFlow, bert-base-uncased among them, keep its names.
+  const old = own
+    .replace('LayerNorm.weight', 'LayerNorm.gamma')
+    .replace('LayerNorm.bias', 'LayerNorm.beta');
+  return old === own ? names : [...names, old, `${config.family}.${old}`];
 }

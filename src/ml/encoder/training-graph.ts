@@ -11,10 +11,11 @@ import {
   type OptimiserSettings,
   STATE_SLOTS,
 } from '../onnx/optimisers.js';
-import { elementCount, type FloatTensor, floatTensor } from '../onnx/tensor.js';
+import { elementCount, type FloatTensor, type FloatTensors, floatTensor } from '../onnx/tensor.js';
 import type { EncoderConfig } from './config.js';
-import { type EncoderContext, type EncoderOutputs, encode, linear } from './forward.js';
-import { crossEntropy, maskedLogits } from './losses.js';
+import { type EncoderContext, type EncoderOutputs, encode } from './forward.js';
+import { classify } from './head.js';
+import { crossEntropy, maskedLogits, type Smoothing } from './losses.js';
 import {
   encoderParameters,
   headParameters,
@@ -22,6 +23,7 @@ import {
   maskedHeadParameters,
   type ParameterSpec,
 } from './parameters.js';
+import { encodeImages, pixelShape } from './vision.js';
 
 export interface StepSettings {
   readonly optimiser: OptimiserSettings;
@@ -30,6 +32,10 @@ export interface StepSettings {
   readonly weightDecay: number;
   /** Largest global gradient norm. */
   readonly clipNorm: number;
+  /** Absent or null: all of a target's weight is on its label. */
+  readonly smoothing?: Smoothing | null;
+  /** The step only adds its gradient to the sums that `updateStep` applies later. */
+  readonly accumulate?: boolean;
 }
 
 export interface BatchShape {
@@ -47,7 +53,7 @@ export interface TrainingGraph {
   readonly dropoutSites: readonly DropoutSite[];
 }
 
-/** Fine-tuning: inputs input_ids, attention_mask, labels, weights, and the masks of dropout. */
+/** Fine-tuning: inputs input_ids and attention_mask or pixel_values, labels, weights, dropout masks. */
 export function classifierStep(
   config: EncoderConfig,
   labelCount: number,
@@ -58,7 +64,7 @@ export function classifierStep(
   const specs = [...encoderParameters(config), ...headParameters(config, labelCount)];
   const builder = new StepBuilder(config, specs, dropout);
   const { pooled } = builder.encode(shape);
-  const loss = builder.classLoss(builder.context.dropout(pooled), shape.batch, '');
+  const loss = builder.classLoss(pooled, shape.batch, settings.smoothing);
   return builder.finish(loss, settings);
 }
 
@@ -72,7 +78,7 @@ export function headStep(
 ): TrainingGraph {
   const builder = new StepBuilder(config, headParameters(config, labelCount), dropout);
   const features = builder.graph.input('features', [batch, config.hiddenSize]);
-  const loss = builder.classLoss(builder.context.dropout(features), batch, '');
+  const loss = builder.classLoss(features, batch, settings.smoothing);
   return builder.finish(loss, settings);
 }
 
@@ -105,7 +111,7 @@ export function pretrainStep(
   const weights = graph.input('masked_weights', [shape.maskedCount]);
   const logits = maskedLogits(builder.context, hidden, positions);
   const masked = crossEntropy(graph, logits, labels, weights);
-  const sentence = builder.classLoss(pooled, shape.batch, '');
+  const sentence = builder.classLoss(pooled, shape.batch);
   const scaled = graph.multiply(sentence, graph.scalar(shape.sentenceWeight));
   return builder.finish(graph.add(masked, scaled), settings);
 }
@@ -115,11 +121,12 @@ export function classifierGradients(
   config: EncoderConfig,
   labelCount: number,
   shape: BatchShape,
+  smoothing: Smoothing | null = null,
 ): Uint8Array {
   const specs = [...encoderParameters(config), ...headParameters(config, labelCount)];
   const builder = new StepBuilder(config, specs, false);
   const { pooled } = builder.encode(shape);
-  const loss = builder.classLoss(pooled, shape.batch, '');
+  const loss = builder.classLoss(pooled, shape.batch, smoothing);
   const targets = specs.map((spec) => builder.context.parameter(spec.name));
   gradients(builder.graph, loss, targets).forEach((gradient, index) => {
     builder.graph.output(gradient, `${specs[index]!.name}.gradient`);
@@ -144,8 +151,40 @@ export function logitGraph(
   const specs = [...encoderParameters(config), ...headParameters(config, labelCount)];
   const builder = new StepBuilder(config, specs, false);
   const { pooled } = builder.encode(shape);
-  builder.graph.output(linear(builder.context, 'classifier', pooled), 'logits');
+  builder.graph.output(classify(builder.context, pooled), 'logits');
   return builder.graph.build();
+}
+
+/** The head alone with its weights as inputs: features [batch, hidden] to logits [batch, labels]. */
+export function headLogitGraph(
+  config: EncoderConfig,
+  labelCount: number,
+  batch: number,
+): Uint8Array {
+  const builder = new StepBuilder(config, headParameters(config, labelCount), false);
+  const features = builder.graph.input('features', [batch, config.hiddenSize]);
+  builder.graph.output(classify(builder.context, features), 'logits');
+  return builder.graph.build();
+}
+
+/**
+ * The optimiser alone, on gradients summed by steps with `accumulate`: inputs are the parameters,
+ * their state, `<parameter>.sum` and the scalar `accumulated`, the number of batches in the sums.
+ * The sums come back as zeros.
+ */
+export function updateStep(
+  config: EncoderConfig,
+  labelCount: number,
+  settings: StepSettings,
+): TrainingGraph {
+  const specs = [...encoderParameters(config), ...headParameters(config, labelCount)];
+  const trained = specs.filter((spec) => settings.groups.has(spec.name));
+  return new StepBuilder(config, trained, false).update(settings);
+}
+
+/** Zeroed gradient sums for `updateStep`, keyed `<parameter>.sum`. */
+export function gradientSums(trained: FloatTensors): Map<string, FloatTensor> {
+  return new Map([...trained].map(([name, { shape }]) => [`${name}.sum`, floatTensor(shape)]));
 }
 
 /** Zeroed optimiser state for the trained parameters, keyed `<parameter>.<slot>`. */
@@ -186,25 +225,61 @@ class StepBuilder {
   }
 
   encode({ batch, sequence }: BatchShape): EncoderOutputs {
-    return encode(this.context, {
-      inputIds: this.graph.input('input_ids', [batch, sequence], 'int64'),
-      attentionMask: this.graph.input('attention_mask', [batch, sequence], 'int64'),
+    const { graph, context } = this;
+    if (context.config.image !== null) {
+      return encodeImages(context, graph.input('pixel_values', pixelShape(context, batch)));
+    }
+    return encode(context, {
+      inputIds: graph.input('input_ids', [batch, sequence], 'int64'),
+      attentionMask: graph.input('attention_mask', [batch, sequence], 'int64'),
       tokenTypeIds: null,
     });
   }
 
-  classLoss(pooled: Value, batch: number, prefix: string): Value {
-    const labels = this.graph.input(`${prefix}labels`, [batch], 'int64');
-    const weights = this.graph.input(`${prefix}weights`, [batch]);
-    const logits = linear(this.context, 'classifier', pooled);
-    return crossEntropy(this.graph, logits, labels, weights);
+  classLoss(pooled: Value, batch: number, smoothing: Smoothing | null = null): Value {
+    const labels = this.graph.input('labels', [batch], 'int64');
+    const weights = this.graph.input('weights', [batch]);
+    const logits = classify(this.context, pooled);
+    return crossEntropy(this.graph, logits, labels, weights, smoothing);
   }
 
+  /** Backward pass, and what follows it: the update, or the sums of an accumulated one. */
   finish(loss: Value, settings: StepSettings): TrainingGraph {
     const { graph } = this;
     const trained = this.specs.filter((spec) => settings.groups.has(spec.name));
     const values = trained.map((spec) => this.parameters.get(spec.name)!);
     const slopes = gradients(graph, loss, values);
+    if (settings.accumulate === true) {
+      trained.forEach(({ name, shape }, index) => {
+        const sum = graph.add(graph.input(`${name}.sum`, shape), slopes[index]!);
+        graph.output(sum, `${name}.sum.next`);
+      });
+    } else {
+      this.optimise(trained, slopes, settings);
+    }
+    graph.output(loss, 'loss');
+    return { model: graph.build(), dropoutSites: this.dropoutSites };
+  }
+
+  /** The update from accumulated sums, which start again at zero. */
+  update(settings: StepSettings): TrainingGraph {
+    const { graph, specs } = this;
+    const count = graph.input('accumulated', []);
+    const slopes = specs.map(({ name, shape }) => {
+      const sum = graph.input(`${name}.sum`, shape);
+      graph.output(graph.multiply(sum, graph.scalar(0)), `${name}.sum.next`);
+      return graph.divide(sum, count);
+    });
+    this.optimise(specs, slopes, settings);
+    return { model: graph.build(), dropoutSites: [] };
+  }
+
+  private optimise(
+    trained: readonly ParameterSpec[],
+    slopes: readonly Value[],
+    settings: StepSettings,
+  ): void {
+    const { graph } = this;
     const { scale } = clippingScale(graph, slopes, settings.clipNorm);
     const corrections = {
       first: graph.input('bias_correction_1', []),
@@ -214,13 +289,13 @@ class StepBuilder {
     for (const group of new Set(settings.groups.values())) {
       rates.set(group, graph.input(`learning_rate.${group}`, []));
     }
+    const slots = STATE_SLOTS[settings.optimiser.kind];
     trained.forEach(({ name, shape }, index) => {
-      const slots = STATE_SLOTS[settings.optimiser.kind];
       const updated = applyOptimiser(
         graph,
         settings.optimiser,
         {
-          parameter: values[index]!,
+          parameter: this.parameters.get(name)!,
           gradient: slopes[index]!,
           state: slots.map((slot) => graph.input(`${name}.${slot}`, shape)),
           learningRate: rates.get(settings.groups.get(name)!)!,
@@ -234,8 +309,6 @@ class StepBuilder {
         graph.output(updated.state[i]!, `${name}.${slot}.next`);
       });
     });
-    graph.output(loss, 'loss');
-    return { model: graph.build(), dropoutSites: this.dropoutSites };
   }
 
   /** Multiplies with a mask input whose values are 0 or 1 / (1 - rate). */

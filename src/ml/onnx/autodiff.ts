@@ -164,6 +164,18 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
     return [graph.pad(upstream, before, after)];
   },
 
+  // What was put around x is cut off again.
+  Pad: unary(({ graph, entry, upstream }, x) => {
+    const before = graph.integersOf(entry.inputs[1]!);
+    return staticShape(x.shape).reduce<Value>(
+      (cut, size, axis) =>
+        cut.shape[axis] === size
+          ? cut
+          : graph.slice(cut, axis, before[axis]!, before[axis]! + size),
+      upstream,
+    );
+  }),
+
   // Rows that were gathered more than once add up.
   Gather: ({ graph, entry, upstream }) => {
     const [table, indices] = entry.inputs as [Value, Value];

@@ -6,7 +6,7 @@
 import { assert } from '../../lib/assert.js';
 import { type Attribute, ELEMENT_CODES, encodeModel, type Node, type ValueInfo } from './model.js';
 import type { Dimension, ElementType, Shape, Tensor } from './tensor.js';
-import { floatTensor, staticShape } from './tensor.js';
+import { floatTensor } from './tensor.js';
 
 /** A value that flows through the graph: the output of a node, an input or a constant. */
 export type Value = ValueInfo;
@@ -163,7 +163,11 @@ export class Graph {
 
   /** Zeros around x: `before` and `after` one count per axis. */
   pad(x: Value, before: readonly number[], after: readonly number[]): Value {
-    const shape = staticShape(x.shape).map((size, axis) => size + before[axis]! + after[axis]!);
+    const shape = x.shape.map((size, axis) => {
+      const more = before[axis]! + after[axis]!;
+      assert(more === 0 || typeof size === 'number', `The axis '${size}' is symbolic: no padding`);
+      return typeof size === 'number' ? size + more : size;
+    });
     return this.single('Pad', [x, this.integers([...before, ...after])], shape);
   }
 

@@ -17,13 +17,15 @@ export interface AdamWSettings {
 export interface SgdSettings {
   readonly kind: 'sgd';
   readonly momentum: number;
+  /** Nesterov 1983 in torch's arrangement: the step follows g + momentum * v. */
+  readonly nesterov: boolean;
 }
 
 export type OptimiserSettings = AdamWSettings | SgdSettings;
 
 /** torch.optim.AdamW's defaults. */
 export const ADAMW: AdamWSettings = { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-export const SGD: SgdSettings = { kind: 'sgd', momentum: 0.9 };
+export const SGD: SgdSettings = { kind: 'sgd', momentum: 0.9, nesterov: false };
 
 /** Names of the state tensors that an optimiser keeps per parameter. */
 export const STATE_SLOTS = {
@@ -110,13 +112,18 @@ function adamW(
   return { parameter, state: [mean, variance] };
 }
 
-/** v <- momentum * v + g; w <- w - lr * (decay * w + v). */
+/**
+ * v <- momentum * v + g; w <- w - lr * (decay * w + v), or with Nesterov's momentum
+ * w <- w - lr * (decay * w + g + momentum * v). The decay is decoupled, as AdamW's is.
+ */
 function sgd(graph: Graph, settings: SgdSettings, update: Update): Updated {
-  const velocity = graph.add(
-    graph.multiply(update.state[0]!, graph.scalar(settings.momentum)),
-    graph.multiply(update.gradient, update.gradientScale),
-  );
-  const step = graph.multiply(velocity, update.learningRate);
+  const momentum = graph.scalar(settings.momentum);
+  const gradient = graph.multiply(update.gradient, update.gradientScale);
+  const velocity = graph.add(graph.multiply(update.state[0]!, momentum), gradient);
+  const direction = settings.nesterov
+    ? graph.add(gradient, graph.multiply(velocity, momentum))
+    : velocity;
+  const step = graph.multiply(direction, update.learningRate);
   return { parameter: graph.subtract(decayed(graph, update), step), state: [velocity] };
 }
 

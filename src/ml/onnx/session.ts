@@ -32,12 +32,13 @@ export async function runSession(session: Session, feeds: Feeds): Promise<Map<st
 }
 
 /**
- * Tensors that a training graph reads under their name and writes under `name.next`. Two sets of
- * buffers are swapped after each step, so nothing is copied and no run reads what it writes.
+ * Tensors that a training graph reads under their name and writes under `name.next`. Every tensor has
+ * two buffers, swapped when a step has written it, so nothing is copied and no run reads what it
+ * writes. A graph may read and write only some of the state.
  */
 export class TrainingState {
-  private current: Map<string, ort.Tensor>;
-  private following: Map<string, ort.Tensor>;
+  private readonly current: Map<string, ort.Tensor>;
+  private readonly following: Map<string, ort.Tensor>;
   private readonly loss = new ort.Tensor('float32', new Float32Array(1), []);
 
   constructor(tensors: FloatTensors) {
@@ -52,14 +53,27 @@ export class TrainingState {
     this.following = allocate(false);
   }
 
-  /** Runs one step of a graph that updates all of the state, and returns its loss. */
+  /** Runs one step and returns its loss, 0 from a graph that has none. */
   async step(session: Session, feeds: Feeds): Promise<number> {
-    const inputs = { ...toOrt(feeds), ...Object.fromEntries(this.current) };
-    const outputs: Record<string, ort.Tensor> = { loss: this.loss };
-    for (const [name, tensor] of this.following) outputs[`${name}.next`] = tensor;
+    const inputs = toOrt(feeds);
+    for (const name of session.inputNames) {
+      const tensor = this.current.get(name);
+      if (tensor !== undefined) inputs[name] = tensor;
+    }
+    const outputs: Record<string, ort.Tensor> = {};
+    const written: string[] = [];
+    for (const output of session.outputNames) {
+      if (output === 'loss') outputs.loss = this.loss;
+      else written.push(output.slice(0, -'.next'.length));
+    }
+    for (const name of written) outputs[`${name}.next`] = this.following.get(name)!;
     await session.run(inputs, outputs);
-    [this.current, this.following] = [this.following, this.current];
-    return (this.loss.data as Float32Array)[0]!;
+    for (const name of written) {
+      const before = this.current.get(name)!;
+      this.current.set(name, this.following.get(name)!);
+      this.following.set(name, before);
+    }
+    return outputs.loss === undefined ? 0 : (this.loss.data as Float32Array)[0]!;
   }
 
   /** The current tensors; valid until the next step but one, copy what must stay. */

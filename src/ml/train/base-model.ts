@@ -6,21 +6,34 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EncoderConfig, longestSequence, parseConfig } from '../encoder/config.js';
-import { encoderParameters, headParameters, initialise } from '../encoder/parameters.js';
-import { loadTokenizer, type Tokenize } from '../encoder/tokenizer.js';
+import { loadImageProcessor, PROCESSOR_FILE } from '../encoder/images.js';
+import {
+  encoderParameters,
+  HEAD_DENSE,
+  headParameters,
+  initialise,
+} from '../encoder/parameters.js';
+import { loadTokenizer, maskTokenId } from '../encoder/tokenizer.js';
 import { loadWeights } from '../encoder/weights.js';
 import { SeededRandom } from '../onnx/seeded-random.js';
 import { type FloatTensor, type FloatTensors, tensorBytes } from '../onnx/tensor.js';
+import { sha256 } from '../../lib/digest.js';
 import type { JsonObject } from '../../lib/json.js';
 import { writeDurably } from './checkpoint.js';
+import { type ExampleReader, imageReader, textReader } from './examples.js';
 import { FineTuneError, type Settings } from './settings.js';
 
 export interface BaseModel {
   readonly folder: string;
   readonly configJson: JsonObject;
   readonly config: EncoderConfig;
-  readonly tokenize: Tokenize;
-  readonly maxLength: number;
+  /** Longest text in tokens; null for images. */
+  readonly maxLength: number | null;
+  readonly reader: ExampleReader;
+  /** sha256 of the file that decides how inputs are read. */
+  readonly readerHash: string;
+  /** Token that stands for a hidden one. */
+  readonly maskTokenId: number | null;
   /** Encoder and head, the head fresh unless the folder has one for the same labels. */
   readonly parameters: ReadonlyMap<string, FloatTensor>;
   readonly headReused: boolean;
@@ -43,24 +56,48 @@ export async function loadBaseModel(settings: Settings): Promise<BaseModel> {
 function read(folder: string, settings: Settings): BaseModel {
   const configJson = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
   const config = parseConfig(configJson);
-  const maxLength = Math.min(settings.maxLength, longestSequence(config));
-  const tokenize = loadTokenizer(folder, { maxLength });
   const random = new SeededRandom(settings.seed, 'head');
   const parameters = new Map<string, FloatTensor>();
-  let head: { weight: FloatTensor; bias: FloatTensor } | null = null;
+  let head: FloatTensors = new Map();
   if (settings.initialisation === 'random') {
     for (const spec of encoderParameters(config))
       parameters.set(spec.name, initialise(spec, random));
   } else {
     const weights = loadWeights(folder, config);
     for (const [name, tensor] of weights.parameters) parameters.set(name, tensor);
-    if (sameLabels(configJson, settings.labels)) head = weights.head;
+    head = weights.head;
   }
+  const headReused = head.has('classifier.weight') && sameLabels(configJson, settings.labels);
   for (const spec of headParameters(config, settings.labels.length)) {
-    const reused = spec.name.endsWith('.weight') ? head?.weight : head?.bias;
-    parameters.set(spec.name, reused ?? initialise(spec, random));
+    // A dense layer below the labels is worth keeping even when the labels are others.
+    const usable = headReused || spec.name.startsWith(HEAD_DENSE);
+    const known = usable ? head.get(spec.name) : undefined;
+    parameters.set(spec.name, known ?? initialise(spec, random));
   }
-  return { folder, configJson, config, tokenize, maxLength, parameters, headReused: head !== null };
+  return {
+    folder,
+    configJson,
+    config,
+    parameters,
+    headReused,
+    ...readerFor(folder, config, settings),
+  };
+}
+
+function readerFor(folder: string, config: EncoderConfig, settings: Settings) {
+  const hashOfFile = (name: string): string => sha256(readFileSync(join(folder, name)));
+  if (config.image !== null) {
+    const reader = imageReader(loadImageProcessor(folder, config.image));
+    return { reader, readerHash: hashOfFile(PROCESSOR_FILE), maxLength: null, maskTokenId: null };
+  }
+  const maxLength = Math.min(settings.maxLength, longestSequence(config));
+  const tokenize = loadTokenizer(folder, { maxLength });
+  return {
+    reader: textReader(config, tokenize, maxLength),
+    readerHash: hashOfFile('tokenizer.json'),
+    maxLength,
+    maskTokenId: maskTokenId(folder),
+  };
 }
 
 function sameLabels(configJson: JsonObject, labels: readonly string[]): boolean {

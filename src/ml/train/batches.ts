@@ -122,9 +122,16 @@ export function hideTokens(
   return { ...feeds, input_ids: { ...ids, data } };
 }
 
+/** The list in groups of `size`, the last one maybe smaller. */
+export function grouped<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}
+
 /** labels int64 and weights float32, both [batchSize]; filling rows weigh 0. */
 export function labelFeeds(
-  rows: readonly { readonly label: number }[],
+  rowLabels: readonly number[],
   batch: Batch,
   batchSize: number,
   weights: readonly number[],
@@ -132,7 +139,7 @@ export function labelFeeds(
   const labels = new BigInt64Array(batchSize);
   const rowWeights = new Float32Array(batchSize);
   batch.rows.forEach((index, row) => {
-    const { label } = rows[index]!;
+    const label = rowLabels[index]!;
     labels[row] = BigInt(label);
     rowWeights[row] = weights[label]!;
   });

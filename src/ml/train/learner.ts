@@ -1,18 +1,19 @@
 /**
- * The two ways to learn, behind one face: `full` steps through the encoder, `feature-extraction`
- * steps through the head alone on features that were computed once. The loop (run.ts) does not
- * know which one it drives.
+ * The two ways to learn, behind one face: the whole encoder, or the head alone on features that were
+ * computed once. The loop (stage.ts) does not know which one it drives.
  */
+import type { EncoderConfig } from '../encoder/config.js';
 import {
   classifierStep,
   dropoutMasks,
   featureGraph,
+  headLogitGraph,
   headStep,
   logitGraph,
   type StepSettings,
   type TrainingGraph,
+  updateStep,
 } from '../encoder/training-graph.js';
-import type { EncoderConfig } from '../encoder/config.js';
 import { SeededRandom } from '../onnx/seeded-random.js';
 import {
   type Feeds,
@@ -21,24 +22,22 @@ import {
   type Session,
   type TrainingState,
 } from '../onnx/session.js';
-import { type FloatTensors, floatTensor } from '../onnx/tensor.js';
-import {
-  type Batch,
-  buckets,
-  hideTokens,
-  labelFeeds,
-  planEvaluation,
-  type TokenRow,
-  tokenFeeds,
-} from './batches.js';
+import { type FloatTensor, type FloatTensors, floatTensor } from '../onnx/tensor.js';
+import { type Batch, hideTokens, labelFeeds, planEvaluation } from './batches.js';
+import type { Examples } from './examples.js';
 import type { Settings } from './settings.js';
 
 export interface Learner {
   /** Lengths by which batches are formed. */
   readonly trainLengths: readonly number[];
   readonly bucketLengths: readonly number[];
-  /** One optimiser step; the mean loss of the batch. */
-  step(state: TrainingState, batch: Batch, stepNumber: number, scalars: Feeds): Promise<number>;
+  /** One optimiser step on the mean gradient of the batches; the mean of their losses. */
+  step(
+    state: TrainingState,
+    batches: readonly Batch[],
+    stepNumber: number,
+    scalars: Feeds,
+  ): Promise<number>;
   /** Logits of the validation rows under the given parameters. */
   validationLogits(parameters: FloatTensors): Promise<readonly Float32Array[]>;
 }
@@ -47,11 +46,11 @@ export interface LearnerInputs {
   readonly config: EncoderConfig;
   readonly settings: Settings;
   readonly stepSettings: StepSettings;
-  readonly maxLength: number;
-  /** Token shown instead of hidden ones; null when the tokenizer has none. */
+  readonly bucketLengths: readonly number[];
+  /** Token shown instead of hidden ones; null when the tokenizer has none, or there is none. */
   readonly maskTokenId: number | null;
-  readonly train: readonly TokenRow[];
-  readonly validation: readonly TokenRow[];
+  readonly train: Examples;
+  readonly validation: Examples;
   readonly classWeights: readonly number[];
   /** Parameters that are not trained. */
   readonly frozen: FloatTensors;
@@ -61,130 +60,147 @@ export interface LearnerInputs {
 const EVALUATION_BATCH = 32;
 
 export function fullLearner(inputs: LearnerInputs): Learner {
-  const { config, settings, train, validation } = inputs;
+  const { config, settings, stepSettings, train, validation, bucketLengths } = inputs;
   const labelCount = settings.labels.length;
-  const bucketLengths = buckets(inputs.maxLength);
-  const steps = new SessionCache(settings.threads, (sequence) =>
-    classifierStep(
-      config,
-      labelCount,
-      { batch: settings.batchSize, sequence },
-      inputs.stepSettings,
-      settings.dropout > 0,
-    ),
+  const frozen = Object.fromEntries(inputs.frozen);
+  const logits = evaluationSessions(settings, (sequence) =>
+    logitGraph(config, labelCount, { batch: EVALUATION_BATCH, sequence }),
   );
-  const logits = new SessionCache(settings.threads, (sequence) => ({
-    model: logitGraph(config, labelCount, { batch: EVALUATION_BATCH, sequence }),
-    dropoutSites: [],
-  }));
-  const frozenFeeds = Object.fromEntries(inputs.frozen);
   return {
-    trainLengths: train.map((row) => row.ids.length),
+    trainLengths: train.lengths,
     bucketLengths,
-    async step(state, batch, stepNumber, scalars) {
-      const { session, graph } = await steps.get(batch.sequence);
-      return state.step(session, {
-        ...frozenFeeds,
-        ...shownTokens(inputs, batch, stepNumber),
-        ...labelFeeds(train, batch, settings.batchSize, inputs.classWeights),
-        ...masksFor(graph, settings, stepNumber),
-        ...scalars,
-      });
-    },
+    step: stepper(
+      inputs,
+      (sequence) => {
+        const shape = { batch: settings.batchSize, sequence };
+        return classifierStep(config, labelCount, shape, stepSettings, settings.dropout > 0);
+      },
+      async (batch, stream) => ({ ...frozen, ...(await shownInputs(inputs, batch, stream)) }),
+    ),
     validationLogits: (parameters) =>
-      evaluate(
-        logits,
-        validation,
-        bucketLengths,
-        config,
-        { ...frozenFeeds, ...Object.fromEntries(parameters) },
-        'logits',
-      ),
+      evaluate(logits, validation, bucketLengths, 'logits', {
+        ...frozen,
+        ...Object.fromEntries(parameters),
+      }),
   };
-}
-
-function shownTokens(inputs: LearnerInputs, batch: Batch, stepNumber: number): Feeds {
-  const { train, settings, config, maskTokenId } = inputs;
-  const feeds = tokenFeeds(train, batch, settings.batchSize, config.padTokenId);
-  if (settings.tokenDropout === 0 || maskTokenId === null) return feeds;
-  const lengths = batch.rows.map((row) => train[row]!.ids.length);
-  const random = new SeededRandom(settings.seed, 'tokens', stepNumber);
-  return hideTokens(feeds, lengths, settings.tokenDropout, maskTokenId, random);
 }
 
 /** Features of all rows are computed here, once. */
 export async function featureLearner(inputs: LearnerInputs): Promise<Learner> {
-  const { config, settings } = inputs;
-  const features = await extractFeatures(inputs, inputs.train);
-  const validationFeatures = await extractFeatures(inputs, inputs.validation);
-  const width = config.hiddenSize;
-  const steps = new SessionCache(settings.threads, () =>
-    headStep(
-      config,
-      settings.labels.length,
-      settings.batchSize,
-      inputs.stepSettings,
-      settings.dropout > 0,
-    ),
+  const { config, settings, stepSettings, train } = inputs;
+  const features = await extractFeatures(inputs, train);
+  const validation = featureExamples(await extractFeatures(inputs, inputs.validation), config);
+  const labelCount = settings.labels.length;
+  const shown = featureExamples(features, config);
+  const logits = evaluationSessions(settings, () =>
+    headLogitGraph(config, labelCount, EVALUATION_BATCH),
   );
   return {
-    trainLengths: inputs.train.map(() => 1),
+    trainLengths: shown.lengths,
     bucketLengths: [1],
-    async step(state, batch, stepNumber, scalars) {
-      const { session, graph } = await steps.get(1);
-      const data = new Float32Array(settings.batchSize * width);
-      batch.rows.forEach((index, row) => {
-        data.set(features[index]!, row * width);
-      });
-      return state.step(session, {
-        features: floatTensor([settings.batchSize, width], data),
-        ...labelFeeds(inputs.train, batch, settings.batchSize, inputs.classWeights),
-        ...masksFor(graph, settings, stepNumber),
-        ...scalars,
-      });
+    step: stepper(
+      inputs,
+      () => headStep(config, labelCount, settings.batchSize, stepSettings, settings.dropout > 0),
+      (batch) => shown.feeds(batch, settings.batchSize),
+    ),
+    validationLogits: (parameters) =>
+      evaluate(logits, validation, [1], 'logits', Object.fromEntries(parameters)),
+  };
+}
+
+function featureExamples(
+  features: readonly Float32Array[],
+  { hiddenSize }: EncoderConfig,
+): Examples {
+  return {
+    labels: [],
+    lengths: features.map(() => 1),
+    feeds: async (batch, batchSize) => {
+      const data = new Float32Array(batchSize * hiddenSize);
+      batch.rows.forEach((index, row) => data.set(features[index]!, row * hiddenSize));
+      return { features: floatTensor([batchSize, hiddenSize], data) };
     },
-    validationLogits: async (parameters) =>
-      validationFeatures.map((row) => headLogits(row, parameters, settings.labels.length)),
   };
 }
 
 async function extractFeatures(
-  { config, settings, maxLength, frozen }: LearnerInputs,
-  rows: readonly TokenRow[],
+  { config, settings, bucketLengths, frozen }: LearnerInputs,
+  examples: Examples,
 ): Promise<readonly Float32Array[]> {
-  const sessions = new SessionCache(settings.threads, (sequence) => ({
-    model: featureGraph(config, { batch: EVALUATION_BATCH, sequence }),
-    dropoutSites: [],
-  }));
-  return evaluate(sessions, rows, buckets(maxLength), config, Object.fromEntries(frozen), 'pooled');
+  const sessions = evaluationSessions(settings, (sequence) =>
+    featureGraph(config, { batch: EVALUATION_BATCH, sequence }),
+  );
+  const features = await evaluate(
+    sessions,
+    examples,
+    bucketLengths,
+    'pooled',
+    Object.fromEntries(frozen),
+  );
+  await sessions.release();
+  return features;
 }
 
-/** x W + b of the head, for one row. */
-function headLogits(row: Float32Array, parameters: FloatTensors, labelCount: number): Float32Array {
-  const weight = parameters.get('classifier.weight')!.data;
-  const logits = parameters.get('classifier.bias')!.data.slice();
-  for (let i = 0; i < row.length; i++) {
-    for (let label = 0; label < labelCount; label++) {
-      logits[label]! += row[i]! * weight[i * labelCount + label]!;
+/** Random streams of a batch: of its step, and of its place among the accumulated batches. */
+type Stream = readonly number[];
+
+/**
+ * A step: one graph that does everything; or, with accumulation, one run per batch that adds to the
+ * sums and one that applies them.
+ */
+function stepper(
+  { config, settings, stepSettings, train, classWeights }: LearnerInputs,
+  graphFor: (sequence: number) => TrainingGraph,
+  inputsOf: (batch: Batch, stream: Stream) => Promise<Feeds>,
+): Learner['step'] {
+  const sessions = new SessionCache(settings.threads, graphFor);
+  const update = new SessionCache(settings.threads, () =>
+    updateStep(config, settings.labels.length, stepSettings),
+  );
+  return async (state, batches, stepNumber, scalars) => {
+    const accumulates = stepSettings.accumulate === true;
+    let total = 0;
+    for (const [index, batch] of batches.entries()) {
+      const stream = index === 0 ? [stepNumber] : [stepNumber, index];
+      const { session, graph } = await sessions.get(batch.sequence);
+      total += await state.step(session, {
+        ...(await inputsOf(batch, stream)),
+        ...labelFeeds(train.labels, batch, settings.batchSize, classWeights),
+        ...masksFor(graph, settings, stream),
+        ...(accumulates ? {} : scalars),
+      });
     }
-  }
-  return logits;
+    if (accumulates) {
+      const { session } = await update.get(0);
+      await state.step(session, { ...scalars, accumulated: scalar(batches.length) });
+    }
+    return total / batches.length;
+  };
 }
 
-/** One output row per input row, in their order. */
+const scalar = (value: number): FloatTensor => floatTensor([], Float32Array.of(value));
+
+async function shownInputs(inputs: LearnerInputs, batch: Batch, stream: Stream): Promise<Feeds> {
+  const { train, settings, maskTokenId } = inputs;
+  const feeds = await train.feeds(batch, settings.batchSize);
+  if (settings.tokenDropout === 0 || maskTokenId === null) return feeds;
+  const lengths = batch.rows.map((row) => train.lengths[row]!);
+  const random = new SeededRandom(settings.seed, 'tokens', ...stream);
+  return hideTokens(feeds, lengths, settings.tokenDropout, maskTokenId, random);
+}
+
+/** One output row per example, in their order. */
 async function evaluate(
   sessions: SessionCache,
-  rows: readonly TokenRow[],
+  examples: Examples,
   bucketLengths: readonly number[],
-  config: EncoderConfig,
-  parameters: Feeds,
   output: string,
+  parameters: Feeds,
 ): Promise<readonly Float32Array[]> {
-  const results = new Array<Float32Array>(rows.length);
-  const lengths = rows.map((row) => row.ids.length);
-  for (const batch of planEvaluation(lengths, bucketLengths, EVALUATION_BATCH)) {
+  const results = new Array<Float32Array>(examples.lengths.length);
+  for (const batch of planEvaluation(examples.lengths, bucketLengths, EVALUATION_BATCH)) {
     const { session } = await sessions.get(batch.sequence);
-    const feeds = tokenFeeds(rows, batch, EVALUATION_BATCH, config.padTokenId);
+    const feeds = await examples.feeds(batch, EVALUATION_BATCH);
     const values = (await runSession(session, { ...parameters, ...feeds })).get(output)!;
     const width = values.shape[1]!;
     batch.rows.forEach((index, row) => {
@@ -194,9 +210,16 @@ async function evaluate(
   return results;
 }
 
-function masksFor(graph: TrainingGraph, settings: Settings, stepNumber: number): Feeds {
-  const random = new SeededRandom(settings.seed, 'dropout', stepNumber);
+function masksFor(graph: TrainingGraph, settings: Settings, stream: Stream): Feeds {
+  const random = new SeededRandom(settings.seed, 'dropout', ...stream);
   return dropoutMasks(graph.dropoutSites, settings.dropout, () => random.bits());
+}
+
+function evaluationSessions(
+  { threads }: Settings,
+  build: (sequence: number) => Uint8Array,
+): SessionCache {
+  return new SessionCache(threads, (sequence) => ({ model: build(sequence), dropoutSites: [] }));
 }
 
 /** One session per sequence length, made when first needed. */
@@ -215,5 +238,10 @@ class SessionCache {
     const made = { session: await openSession(graph.model, this.threads), graph };
     this.sessions.set(sequence, made);
     return made;
+  }
+
+  async release(): Promise<void> {
+    for (const { session } of this.sessions.values()) await session.release();
+    this.sessions.clear();
   }
 }

@@ -5,21 +5,22 @@ import type { RowFile } from './rows.js';
 
 export function modelCard({ settings, base, result, train, validation }: ModelFolder): string {
   const best = result.metrics.find((entry) => entry.epoch === result.bestEpoch)?.validation ?? null;
+  const task = base.maxLength === null ? 'image-classification' : 'text-classification';
   return `---
 library_name: transformers.js
-pipeline_tag: text-classification
+pipeline_tag: ${task}
 base_model: ${JSON.stringify(settings.model)}
-tags: [${base.config.family}, onnx, text-classification, stepwell]
+tags: [${base.config.family}, onnx, ${task}, stepwell]
 metrics: [accuracy, f1]
 model-index:
   - name: ${JSON.stringify(basename(settings.outputDir))}
     results:
-      - task: { type: text-classification }
+      - task: { type: ${task} }
         metrics:${best === null ? ' []' : metricLines(best)}
 ---
 # ${basename(settings.outputDir)}
 
-A text classifier with the labels ${settings.labels.map((label) => `\`${label}\``).join(', ')}, fine-tuned by Stepwell.
+${base.maxLength === null ? 'An image' : 'A text'} classifier with the labels ${settings.labels.map((label) => `\`${label}\``).join(', ')}, fine-tuned by Stepwell.
 
 ## Training
 
@@ -30,9 +31,15 @@ A text classifier with the labels ${settings.labels.map((label) => `\`${label}\`
 | parameters | ${result.trainableParameters} of ${result.totalParameters} trained |
 | steps | ${result.steps} of batch ${settings.batchSize}, at most ${settings.epochs} epochs, weights of epoch ${result.bestEpoch} |
 | optimiser | ${settings.optimizer}, learning rate ${settings.learningRate} (head ${settings.headLearningRate}), ${settings.schedule}, warm-up ${settings.warmupRatio}, weight decay ${settings.weightDecay} |
-| other | dropout ${settings.dropout}, longest text ${base.maxLength} tokens, seed ${settings.seed}, class weights ${JSON.stringify(settings.classWeights)} |
+| other | dropout ${settings.dropout}, ${base.maxLength === null ? '' : `longest text ${base.maxLength} tokens, `}label smoothing ${settings.labelSmoothing}, seed ${settings.seed}, class weights ${JSON.stringify(settings.classWeights)} |
 | encoder sha256 before | ${result.baseHashBefore} |
 | encoder sha256 after | ${result.baseHashAfter} |
+
+## Learning rates
+
+| stage | part | trained | learning rate |
+|---|---|---|---|
+${result.stages.map(stageRows).join('\n')}
 
 ## Data
 
@@ -59,6 +66,15 @@ function metricLines(scores: { accuracy: number; macroF1: number; loss: number }
   const line = (type: string, value: number): string =>
     `\n          - { type: ${type}, value: ${value.toFixed(4)} }`;
   return line('accuracy', scores.accuracy) + line('f1', scores.macroF1) + line('loss', scores.loss);
+}
+
+function stageRows(stage: ModelFolder['result']['stages'][number], index: number): string {
+  return stage.rates
+    .map(
+      ({ group, parameters, learningRate }) =>
+        `| ${index + 1} | ${group} | ${parameters} | ${learningRate.toPrecision(4)} |`,
+    )
+    .join('\n');
 }
 
 function dataLine(name: string, file: RowFile, labels: readonly string[]): string {

@@ -5,6 +5,7 @@ import { sha256 } from '../../lib/digest.js';
 import type { JsonObject } from '../../lib/json.js';
 import { type Family, POOLING_KEY } from '../encoder/config.js';
 import { exportModel } from '../encoder/export.js';
+import { PROCESSOR_FILE } from '../encoder/images.js';
 import type { FloatTensors } from '../onnx/tensor.js';
 import type { BaseModel } from './base-model.js';
 import { writeDurably } from './checkpoint.js';
@@ -26,9 +27,16 @@ const ARCHITECTURES = {
   bert: 'BertForSequenceClassification',
   distilbert: 'DistilBertForSequenceClassification',
   roberta: 'RobertaForSequenceClassification',
+  vit: 'ViTForImageClassification',
 } as const satisfies Record<Family, string>;
 
-const TOKENIZER_FILES = ['tokenizer.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+const READER_FILES = [
+  'tokenizer.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'merges.txt',
+  PROCESSOR_FILE,
+] as const;
 
 export function writeModelFolder(model: ModelFolder): void {
   const { settings, base, result } = model;
@@ -36,13 +44,13 @@ export function writeModelFolder(model: ModelFolder): void {
   mkdirSync(join(folder, 'onnx'), { recursive: true });
   const onnx = exportModel(base.config, model.parameters, 'classifier');
   writeDurably(join(folder, 'onnx', 'model.onnx'), onnx);
-  for (const file of TOKENIZER_FILES) {
+  for (const file of READER_FILES) {
     const source = join(base.folder, file);
     if (existsSync(source)) copyFileSync(source, join(folder, file));
   }
   const json = (file: string, value: unknown): void =>
     writeDurably(join(folder, file), `${JSON.stringify(value, null, 2)}\n`);
-  json('tokenizer_config.json', tokenizerConfig(base));
+  if (base.maxLength !== null) json('tokenizer_config.json', tokenizerConfig(base));
   json('config.json', classifierConfig(base, settings));
   json('training_metrics.json', { ...result, onnxSha256: sha256(onnx), settings });
   writeDurably(join(folder, 'README.md'), modelCard(model));
@@ -61,6 +69,8 @@ function classifierConfig(base: BaseModel, { labels }: Settings): unknown {
     problem_type: 'single_label_classification',
     id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
     label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
-    [POOLING_KEY]: base.config.pooling,
+    ...(base.config.head === 'linear' && base.config.image === null
+      ? { [POOLING_KEY]: base.config.pooling }
+      : {}),
   };
 }

@@ -3,39 +3,47 @@ import { readFileSync } from 'node:fs';
 import { sha256 } from '../../lib/digest.js';
 import { FineTuneError, type Settings } from './settings.js';
 
+/** What a row holds beside its label: a text, or the path of an image beside the file of rows. */
+export type InputField = 'text' | 'image';
+
 export interface Row {
-  readonly text: string;
+  readonly input: string;
   /** Index into the labels. */
   readonly label: number;
 }
 
 export interface RowFile {
+  readonly path: string;
   readonly rows: readonly Row[];
   readonly sha256: string;
 }
 
 /** Throws FineTuneError naming the file and line. */
-export function readRows(path: string, labels: readonly string[]): RowFile {
+export function readRows(path: string, labels: readonly string[], field: InputField): RowFile {
   const text = readFileSync(path, 'utf8');
   const rows: Row[] = [];
   text.split('\n').forEach((line, index) => {
-    if (line.trim() !== '') rows.push(parseRow(line, labels, `${path}, line ${index + 1}`));
+    if (line.trim() !== '') rows.push(parseRow(line, labels, field, `${path}, line ${index + 1}`));
   });
   if (rows.length === 0) throw new FineTuneError(`${path} holds no rows`);
-  return { rows, sha256: sha256(text) };
+  return { path, rows, sha256: sha256(text) };
 }
 
-function parseRow(line: string, labels: readonly string[], where: string): Row {
+function parseRow(line: string, labels: readonly string[], field: InputField, where: string): Row {
   let row: unknown;
   try {
     row = JSON.parse(line);
   } catch {
-    throw new FineTuneError(`${where} is not JSON; write {"text": "…", "label": "${labels[0]}"}`);
+    throw new FineTuneError(
+      `${where} is not JSON; write {"${field}": "…", "label": "${labels[0]}"}`,
+    );
   }
-  const { text, label } = (row ?? {}) as { text?: unknown; label?: unknown };
-  if (typeof text !== 'string') throw new FineTuneError(`${where}: "text" must be a string`);
+  const { [field]: input, label } = (row ?? {}) as { [name: string]: unknown };
+  if (typeof input !== 'string') {
+    throw new FineTuneError(`${where}: "${field}" must be a string`);
+  }
   const index = labels.indexOf(String(label));
-  if (index >= 0) return { text, label: index };
+  if (index >= 0) return { input, label: index };
   throw new FineTuneError(
     `${where}: the label ${JSON.stringify(label)} is not one of ${labels.join(', ')}`,
   );
@@ -43,7 +51,7 @@ function parseRow(line: string, labels: readonly string[], where: string): Row {
 
 /** One weight per label: as given, n / (classes * count) when balanced, else 1. */
 export function classWeights(
-  rows: readonly Row[],
+  rows: readonly Pick<Row, 'label'>[],
   { classWeights: wanted, labels }: Pick<Settings, 'classWeights' | 'labels'>,
 ): readonly number[] {
   if (wanted === null) return labels.map(() => 1);

@@ -4,7 +4,18 @@
  */
 import { statSync } from 'node:fs';
 
-export type Strategy = 'feature-extraction' | 'full';
+/**
+ * `feature-extraction` trains the head on features of the frozen base, computed once; `full` trains
+ * everything; `discriminative` trains everything with rates that fall layer by layer downwards
+ * (ULMFiT, Howard and Ruder 2018); `gradual-unfreezing` goes through stages, the head first.
+ */
+export const STRATEGIES = [
+  'feature-extraction',
+  'full',
+  'gradual-unfreezing',
+  'discriminative',
+] as const;
+export type Strategy = (typeof STRATEGIES)[number];
 export type Schedule = 'linear' | 'cosine' | 'constant';
 export type MetricName = 'loss' | 'accuracy' | 'macroF1';
 
@@ -13,6 +24,17 @@ export interface EarlyStop {
   readonly patience: number;
   readonly metric: MetricName;
 }
+
+/** One stage of gradual unfreezing; what is null is taken from the run's own settings. */
+export interface Stage {
+  /** Top layers trained beside the head: 0 the head alone, null everything. */
+  readonly trainableLayers: number | null;
+  readonly epochs: number;
+  readonly learningRate: number | null;
+}
+
+/** ULMFiT: the rate of a layer is that of the layer above it divided by 2.6. */
+export const ULMFIT_DECAY = 1 / 2.6;
 
 export interface FineTuneOptions {
   /** Local model folder, or a hub id such as `distilbert-base-uncased`. */
@@ -29,14 +51,33 @@ export interface FineTuneOptions {
   readonly learningRate?: number | undefined;
   /** Learning rate of the classification head; default: learningRate. */
   readonly headLearningRate?: number | undefined;
-  /** Factor per layer downwards (discriminative rates, ULMFiT 1/2.6); default 1. */
+  /** Factor per layer downwards; default 1, for the discriminative strategy ULMFiT's 1/2.6. */
   readonly layerDecay?: number | undefined;
   /** Only this many top layers (and the head) are trained; default: all, embeddings included. */
   readonly trainableLayers?: number | undefined;
+  /** Stages of gradual unfreezing; default: head (2 epochs), upper half (1), everything (epochs). */
+  readonly stages?: readonly StageOptions[] | undefined;
+  /**
+   * Parts that must be the trained ones, such as `["head", "encoder.layer.3"]`: the run refuses to
+   * start when the settings would train others (an off-by-one in unfreezing is silent otherwise).
+   */
+  readonly expectTrainable?: readonly string[] | undefined;
   readonly warmupRatio?: number | undefined;
   readonly schedule?: Schedule | undefined;
   readonly weightDecay?: number | undefined;
   readonly optimizer?: 'adamw' | 'sgd' | undefined;
+  /** Of sgd; default 0.9. */
+  readonly momentum?: number | undefined;
+  /** Of sgd: step along the gradient at the place that the momentum leads to. */
+  readonly nesterov?: boolean | undefined;
+  /** Of adamw; torch's defaults 0.9, 0.999 and 1e-8. */
+  readonly adamBeta1?: number | undefined;
+  readonly adamBeta2?: number | undefined;
+  readonly adamEpsilon?: number | undefined;
+  /** Share of the target spread over all labels (Szegedy et al. 2016); default 0. */
+  readonly labelSmoothing?: number | undefined;
+  /** Batches whose mean gradient makes one optimiser step; default 1. */
+  readonly gradientAccumulationSteps?: number | undefined;
   readonly maxLength?: number | undefined;
   readonly dropout?: number | undefined;
   /** Share of tokens shown as [MASK] while training (full strategy); default 0. */
@@ -58,6 +99,12 @@ export interface FineTuneOptions {
   readonly cacheDir?: string | undefined;
 }
 
+export interface StageOptions {
+  readonly trainableLayers?: number | null | undefined;
+  readonly epochs?: number | undefined;
+  readonly learningRate?: number | undefined;
+}
+
 export interface Settings {
   readonly model: string;
   readonly trainPath: string;
@@ -71,10 +118,20 @@ export interface Settings {
   readonly headLearningRate: number;
   readonly layerDecay: number;
   readonly trainableLayers: number | null;
+  /** null: the default stages, which depend on the model's layers. */
+  readonly stages: readonly Stage[] | null;
+  readonly expectTrainable: readonly string[] | null;
   readonly warmupRatio: number;
   readonly schedule: Schedule;
   readonly weightDecay: number;
   readonly optimizer: 'adamw' | 'sgd';
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly adamBeta1: number;
+  readonly adamBeta2: number;
+  readonly adamEpsilon: number;
+  readonly labelSmoothing: number;
+  readonly gradientAccumulationSteps: number;
   readonly maxLength: number;
   readonly dropout: number;
   readonly tokenDropout: number;
@@ -104,28 +161,41 @@ export const IDENTITY_EXCLUDES: ReadonlySet<keyof Settings> = new Set([
   'checkpointEverySteps',
   'threads',
   'cacheDir',
+  'expectTrainable',
+  'stages',
 ]);
 
 /** Fills in defaults and checks every option. Throws FineTuneError. */
 export function settle(options: FineTuneOptions): Settings {
   const learningRate = options.learningRate ?? 2e-5;
+  const strategy = options.strategy ?? 'full';
+  const epochs = options.epochs ?? 3;
   const settings: Settings = {
     model: options.model,
     trainPath: options.trainPath,
     validationPath: options.validationPath ?? null,
     labels: options.labels,
     outputDir: options.outputDir,
-    strategy: options.strategy ?? 'full',
-    epochs: options.epochs ?? 3,
+    strategy,
+    epochs,
     batchSize: options.batchSize ?? 16,
     learningRate,
     headLearningRate: options.headLearningRate ?? learningRate,
-    layerDecay: options.layerDecay ?? 1,
+    layerDecay: options.layerDecay ?? (strategy === 'discriminative' ? ULMFIT_DECAY : 1),
     trainableLayers: options.trainableLayers ?? null,
+    stages: options.stages?.map((stage) => settledStage(stage, epochs)) ?? null,
+    expectTrainable: options.expectTrainable ?? null,
     warmupRatio: options.warmupRatio ?? 0.1,
     schedule: options.schedule ?? 'linear',
     weightDecay: options.weightDecay ?? 0.01,
     optimizer: options.optimizer ?? 'adamw',
+    momentum: options.momentum ?? 0.9,
+    nesterov: options.nesterov ?? false,
+    adamBeta1: options.adamBeta1 ?? 0.9,
+    adamBeta2: options.adamBeta2 ?? 0.999,
+    adamEpsilon: options.adamEpsilon ?? 1e-8,
+    labelSmoothing: options.labelSmoothing ?? 0,
+    gradientAccumulationSteps: options.gradientAccumulationSteps ?? 1,
     maxLength: options.maxLength ?? 128,
     dropout: options.dropout ?? 0.1,
     tokenDropout: options.tokenDropout ?? 0,
@@ -156,26 +226,37 @@ function check(settings: Settings): void {
     ['dropout', 0, 0.9, false],
     ['tokenDropout', 0, 0.9, false],
     ['clipNorm', 1e-6, 1e9, false],
+    ['momentum', 0, 0.9999, false],
+    ['adamBeta1', 0, 0.9999, false],
+    ['adamBeta2', 0, 0.999999, false],
+    ['adamEpsilon', 1e-12, 1, false],
+    ['labelSmoothing', 0, 0.9, false],
+    ['gradientAccumulationSteps', 1, 1024, true],
     ['seed', 0, Number.MAX_SAFE_INTEGER, true],
     ['checkpointEverySteps', 1, 1e9, true],
     ['threads', 1, 2, true],
   ] as const;
   for (const [name, least, most, whole] of numbers) {
-    const value = settings[name];
-    const fits = typeof value === 'number' && value >= least && value <= most;
-    if (!fits || (whole && !Number.isInteger(value))) {
-      const kind = whole ? 'a whole number' : 'a number';
-      refuse(`${name} must be ${kind} from ${least} to ${most}, not ${JSON.stringify(value)}`);
-    }
+    inRange(name, settings[name], least, most, whole);
   }
-  oneOf('strategy', settings.strategy, ['feature-extraction', 'full']);
+  oneOf('strategy', settings.strategy, STRATEGIES);
   oneOf('schedule', settings.schedule, ['linear', 'cosine', 'constant']);
   oneOf('optimizer', settings.optimizer, ['adamw', 'sgd']);
   oneOf('initialisation', settings.initialisation, ['pretrained', 'random']);
   checkLabels(settings);
   checkLayers(settings);
+  if (settings.expectTrainable !== null && settings.strategy === 'gradual-unfreezing') {
+    refuse('expectTrainable belongs to one stage; give every stage a run (a task) of its own');
+  }
   checkPaths(settings);
   checkEarlyStop(settings);
+}
+
+function inRange(name: string, value: unknown, least: number, most: number, whole: boolean): void {
+  const fits = typeof value === 'number' && value >= least && value <= most;
+  if (fits && (!whole || Number.isInteger(value))) return;
+  const kind = whole ? 'a whole number' : 'a number';
+  refuse(`${name} must be ${kind} from ${least} to ${most}, not ${JSON.stringify(value)}`);
 }
 
 function checkLabels({ labels, classWeights }: Settings): void {
@@ -191,11 +272,35 @@ function checkLabels({ labels, classWeights }: Settings): void {
   }
 }
 
-function checkLayers({ trainableLayers }: Settings): void {
-  if (trainableLayers === null) return;
-  if (!Number.isInteger(trainableLayers) || trainableLayers < 1) {
-    refuse('trainableLayers must be a whole number from 1; leave it out to train all layers');
+function checkLayers({ strategy, trainableLayers, layerDecay, stages }: Settings): void {
+  if (trainableLayers !== null && (!Number.isInteger(trainableLayers) || trainableLayers < 0)) {
+    refuse(
+      'trainableLayers must be a whole number, 0 for the head alone; leave it out to train all layers',
+    );
   }
+  if (strategy === 'discriminative' && layerDecay === 1) {
+    refuse('layerDecay must be below 1 for the discriminative strategy: 1 gives one rate to all');
+  }
+  if (stages === null) return;
+  if (strategy !== 'gradual-unfreezing') {
+    refuse(`stages belong to the strategy gradual-unfreezing, not to ${strategy}`);
+  }
+  if (stages.length === 0) refuse('stages must list at least one stage');
+  stages.forEach(({ trainableLayers: layers, epochs, learningRate }, index) => {
+    if (layers !== null) inRange(`stages/${index}/trainableLayers`, layers, 0, 1000, true);
+    inRange(`stages/${index}/epochs`, epochs, 1, 1000, true);
+    if (learningRate !== null) {
+      inRange(`stages/${index}/learningRate`, learningRate, 1e-9, 10, false);
+    }
+  });
+}
+
+function settledStage(stage: StageOptions, epochs: number): Stage {
+  return {
+    trainableLayers: stage.trainableLayers ?? null,
+    epochs: stage.epochs ?? epochs,
+    learningRate: stage.learningRate ?? null,
+  };
 }
 
 function checkPaths(settings: Settings): void {

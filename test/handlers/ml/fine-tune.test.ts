@@ -55,6 +55,7 @@ function fakeFineTune(fail: () => boolean = () => false) {
       resumedFromStep: resumed,
       headReused: false,
       peakMegabytes: 1,
+      stages: [],
     };
   };
   return { fineTune, calls };

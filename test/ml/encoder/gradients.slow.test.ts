@@ -8,7 +8,16 @@ import { encodeSafetensors } from '../../../src/ml/onnx/safetensors.js';
 import { SeededRandom } from '../../../src/ml/onnx/seeded-random.js';
 import { type Feeds, openSession, runSession } from '../../../src/ml/onnx/session.js';
 import { floatTensor, type Tensor } from '../../../src/ml/onnx/tensor.js';
-import { LABELS, SHAPE, seededBatch, seededParameters, smallConfig } from './fixture.js';
+import {
+  headed,
+  LABELS,
+  SHAPE,
+  SMALL_DISTILBERT,
+  seededBatch,
+  seededParameters,
+  smallConfig,
+  visionConfig,
+} from './fixture.js';
 
 const PYTHON = '/usr/bin/python3';
 const torchIsHere = ((): boolean => {
@@ -25,6 +34,10 @@ const CASES = [
   ['bert, first token', smallConfig('cls')],
   ['bert, mean', smallConfig('mean')],
   ['roberta, positions from 2', smallConfig('mean', { model_type: 'roberta', pad_token_id: 1 })],
+  ['bert with its pooler', headed('bert', { hidden_act: 'gelu_new' })],
+  ['distilbert with its pre_classifier', headed('distilbert', SMALL_DISTILBERT)],
+  ['roberta with its dense head', headed('roberta', { pad_token_id: 1 })],
+  ['vit', visionConfig()],
 ] as const;
 
 describe.each(CASES)('encoder gradients: %s', (_, config) => {
@@ -66,6 +79,33 @@ describe.each(CASES)('encoder gradients: %s', (_, config) => {
     expect(Math.abs(verdict.torchLoss - loss)).toBeLessThan(1e-6 * Math.max(1, loss));
     expect(verdict.worst, verdict.where).toBeLessThan(1e-5);
   });
+});
+
+test.skipIf(!torchIsHere)('label smoothing with class weights is that of torch', async () => {
+  const config = smallConfig('cls');
+  const classWeights = [1, 0.5, 2];
+  const smoothing = { share: 0.2, classWeights };
+  const model = classifierGradients(config, LABELS, SHAPE, smoothing);
+  const session = await openSession(model, 1);
+  const parameters = seededParameters(config, 3);
+  const labels = [0n, 1n, 2n, 1n];
+  // The last row only fills the batch.
+  const weights = labels.map((label, row) => (row === 3 ? 0 : classWeights[Number(label)]!));
+  const feeds: Feeds = {
+    ...seededBatch(config, 3),
+    weights: floatTensor([4], Float32Array.from(weights)),
+    ...Object.fromEntries(parameters),
+  };
+  const result = await runSession(session, feeds);
+  const loss = result.get('loss')!.data[0] as number;
+  const gradients = [...result].filter(([name]) => name.endsWith('.gradient'));
+  const verdict = askTorch(new Map<string, Tensor>([...Object.entries(feeds), ...gradients]), {
+    config: JSON.stringify(config),
+    loss: String(loss),
+    smoothing: JSON.stringify(smoothing),
+  });
+  expect(Math.abs(verdict.torchLoss - loss)).toBeLessThan(1e-6 * Math.max(1, loss));
+  expect(verdict.worst, verdict.where).toBeLessThan(1e-5);
 });
 
 interface Verdict {

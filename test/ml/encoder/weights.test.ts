@@ -5,10 +5,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type EncoderConfig, parseConfig } from '../../../src/ml/encoder/config.js';
 import { exportModel } from '../../../src/ml/encoder/export.js';
 import { familyName } from '../../../src/ml/encoder/naming.js';
+import { isLinearWeight } from '../../../src/ml/encoder/parameters.js';
 import { loadWeights } from '../../../src/ml/encoder/weights.js';
 import { encodeSafetensors } from '../../../src/ml/onnx/safetensors.js';
 import { type FloatTensor, type Tensor, transposed } from '../../../src/ml/onnx/tensor.js';
-import { LABELS, seededParameters, smallConfig } from './fixture.js';
+import { headed, LABELS, seededParameters, smallConfig, visionConfig } from './fixture.js';
 
 const root = mkdtempSync(join(tmpdir(), 'stepwell-weights-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -26,6 +27,9 @@ const FAMILIES = [
   ['bert', smallConfig('cls')],
   ['distilbert', DISTIL],
   ['roberta', smallConfig('cls', { model_type: 'roberta', pad_token_id: 1 })],
+  ['bert with its pooler', headed('bert')],
+  ['roberta with its dense head', headed('roberta', { pad_token_id: 1 })],
+  ['vit', visionConfig()],
 ] as const;
 
 /** As torch stores it: family names behind a prefix, linear weights [out, in]. */
@@ -35,18 +39,20 @@ function torchFile(
 ): Uint8Array {
   const tensors = new Map<string, Tensor>();
   for (const [name, tensor] of parameters) {
-    const linear = tensor.shape.length === 2 && !name.startsWith('embeddings.');
-    const own = name.startsWith('classifier')
-      ? name
-      : `${config.family}.${familyName(config, name)}`;
-    tensors.set(own, linear ? transposed(tensor) : tensor);
+    const own = familyName(config, name);
+    const bare = /^(classifier|pre_classifier)/.test(own);
+    tensors.set(
+      bare ? own : `${config.family}.${own}`,
+      isLinearWeight(name) ? transposed(tensor) : tensor,
+    );
   }
   return encodeSafetensors({ tensors, metadata: {} });
 }
 
 describe.each(FAMILIES)('%s weights', (family, config) => {
   const parameters = seededParameters(config, 1);
-  const body = [...parameters].filter(([name]) => !name.startsWith('classifier'));
+  const head = [...parameters].filter(([name]) => /^(classifier|pooler)/.test(name));
+  const body = [...parameters].filter(([name]) => !/^(classifier|pooler)/.test(name));
 
   test('come back from model.safetensors in the layout of torch', () => {
     const folder = join(root, `${family}-safetensors`);
@@ -55,7 +61,7 @@ describe.each(FAMILIES)('%s weights', (family, config) => {
     const loaded = loadWeights(folder, config);
     expect(loaded.source).toBe('model.safetensors');
     expect([...loaded.parameters]).toEqual(body);
-    expect(loaded.head?.weight).toEqual(parameters.get('classifier.weight'));
+    expect([...loaded.head]).toEqual(head);
   });
 
   test('come back from an ONNX export, found through their biases', () => {
@@ -65,9 +71,25 @@ describe.each(FAMILIES)('%s weights', (family, config) => {
     writeFileSync(join(folder, 'onnx', 'model.onnx'), bytes);
     const loaded = loadWeights(folder, config);
     expect([...loaded.parameters]).toEqual(body);
-    expect(loaded.head?.weight.shape).toEqual([config.hiddenSize, LABELS]);
-    expect(loaded.head?.bias).toEqual(parameters.get('classifier.bias'));
+    expect([...loaded.head]).toEqual(head);
+    expect(loaded.head.get('classifier.weight')?.shape).toEqual([config.hiddenSize, LABELS]);
   });
+});
+
+test('the names that files converted from TensorFlow have for layer norms are known', () => {
+  const config = smallConfig('cls');
+  const parameters = seededParameters(config, 1);
+  const folder = join(root, 'gamma');
+  mkdirSync(folder);
+  const tensors = new Map<string, Tensor>(
+    [...parameters].map(([name, tensor]) => {
+      const old = name.replace('Norm.weight', 'Norm.gamma').replace('Norm.bias', 'Norm.beta');
+      return [`bert.${old}`, isLinearWeight(name) ? transposed(tensor) : tensor];
+    }),
+  );
+  writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors({ tensors, metadata: {} }));
+  const name = 'encoder.layer.1.output.LayerNorm.bias';
+  expect(loadWeights(folder, config).parameters.get(name)).toEqual(parameters.get(name));
 });
 
 test('DistilBERT names are those of the Hugging Face files', () => {

@@ -84,6 +84,8 @@ const CASES: Readonly<Record<string, Case>> = {
   Unsqueeze: { shapes: [[2, 3]], build: (g, [x]) => g.unsqueeze(x!, [1, 2]) },
   Slice: { shapes: [[5, 3]], build: (g, [x]) => g.slice(x!, 0, 1, 4) },
   'Slice, the whole': { shapes: [[5, 3]], build: (g, [x]) => g.slice(x!, 0, 0, 5) },
+  Pad: { shapes: [[2, 3, 2]], build: (g, [x]) => g.pad(x!, [0, 1, 0], [0, 2, 0]) },
+  'Pad, two axes': { shapes: [[2, 3]], build: (g, [x]) => g.pad(x!, [1, 0], [0, 2]) },
   Gather: {
     shapes: [[4, 3]],
     build: (g, [x]) => g.gather(x!, indices(g, [2, 3], [0, 3, 3, 1, 3, 0])),
