@@ -117,7 +117,9 @@ function featureExamples(
     lengths: features.map(() => 1),
     feeds: async (batch, batchSize) => {
       const data = new Float32Array(batchSize * hiddenSize);
-      batch.rows.forEach((index, row) => data.set(features[index]!, row * hiddenSize));
+      batch.rows.forEach((index, row) => {
+        data.set(features[index]!, row * hiddenSize);
+      });
       return { features: floatTensor([batchSize, hiddenSize], data) };
     },
   };
