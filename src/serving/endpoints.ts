@@ -9,6 +9,12 @@ import { isObject, type Json } from '../lib/json.js';
 import { readJsonIfPresent, replaceFile, withLock } from '../ml/registry/files.js';
 import { NAME_PATTERN } from '../ml/registry/limits.js';
 import { MAX_HISTORY } from './limits.js';
+import {
+  type PartialSettings,
+  type Scaling,
+  scalingProblems,
+  settingsProblems,
+} from './settings.js';
 
 /** Which model a variant serves. `path` is where it lay when it was deployed. */
 export interface ServedModel {
@@ -24,9 +30,33 @@ export interface Variant {
   readonly weight: number;
   readonly instanceCount: number;
   readonly model: ServedModel;
+  readonly scaling?: Scaling;
 }
 
-export interface EndpointSwitch {
+/** Gets copies of requests after they were answered; its own answers are compared and dropped. */
+export interface ShadowVariant {
+  readonly name: string;
+  readonly samplingPercentage: number;
+  readonly instanceCount: number;
+  readonly model: ServedModel;
+}
+
+/** The rollout that holds the endpoint: another one is refused until it ends. */
+export interface OpenRollout {
+  readonly id: string;
+  readonly startedAt: string;
+  /** Revision that a rollback restores. */
+  readonly baseline: number;
+}
+
+/** Everything that a switch sets and a rollback restores. */
+export interface EndpointState {
+  readonly variants: readonly Variant[];
+  readonly shadows?: readonly ShadowVariant[];
+  readonly settings?: PartialSettings;
+}
+
+export interface EndpointSwitch extends EndpointState {
   readonly revision: number;
   readonly at: string;
   readonly who: string;
@@ -34,10 +64,9 @@ export interface EndpointSwitch {
   /** The same key again is the same switch. */
   readonly key: string | null;
   readonly configName: string | null;
-  readonly variants: readonly Variant[];
 }
 
-export interface EndpointRecord {
+export interface EndpointRecord extends EndpointState {
   readonly name: string;
   readonly arn: string;
   readonly status: 'InService';
@@ -45,14 +74,18 @@ export interface EndpointRecord {
   readonly createdAt: string;
   readonly updatedAt: string;
   readonly configName: string | null;
-  readonly variants: readonly Variant[];
+  readonly rollout?: OpenRollout | null;
   /** Oldest first; the last one is in force. */
   readonly history: readonly EndpointSwitch[];
 }
 
-export interface SwitchRequest {
+/** Absent shadows and settings stay as they are; a new endpoint has none. */
+export interface SwitchRequest extends EndpointState {
   readonly arn?: string;
-  readonly variants: readonly Variant[];
+  /** Opens (an object) or ends (null) a rollout together with the switch. */
+  readonly rollout?: OpenRollout | null;
+  /** Refuses the switch when it throws; sees the record under the lock. */
+  readonly check?: (current: EndpointRecord | null) => void;
   readonly who: string;
   readonly why: string;
   readonly key?: string;
@@ -97,13 +130,14 @@ export function openEndpoints(folder: string, now: () => number = Date.now): End
       return records.filter((record) => record !== null);
     },
     switchTo: async (name, request) => {
-      checkVariants(request.variants);
+      checkState(request);
       return withLock(folder, async () => {
         const current = await get(name);
         const done = current?.history.find(
           (item) => item.key !== null && item.key === (request.key ?? null),
         );
         if (current !== null && done !== undefined) return current;
+        request.check?.(current);
         const record = switched(name, current, request, now());
         await replaceFile(pathOf(name), `${JSON.stringify(record, null, 2)}\n`);
         return record;
@@ -121,8 +155,14 @@ function switched(
   const at = new Date(Math.max(now, Date.parse(current?.updatedAt ?? '') || 0)).toISOString();
   const revision = (current?.revision ?? 0) + 1;
   const configName = request.configName ?? null;
-  const { variants, who, why } = request;
-  const step = { revision, at, who, why, key: request.key ?? null, configName, variants };
+  const { who, why } = request;
+  const state = {
+    variants: request.variants,
+    shadows: request.shadows ?? current?.shadows ?? [],
+    settings: request.settings ?? current?.settings ?? {},
+  };
+  const rollout = request.rollout === undefined ? (current?.rollout ?? null) : request.rollout;
+  const step = { revision, at, who, why, key: request.key ?? null, configName, ...state };
   return {
     name,
     arn:
@@ -134,7 +174,8 @@ function switched(
     createdAt: current?.createdAt ?? at,
     updatedAt: at,
     configName,
-    variants,
+    ...state,
+    rollout,
     history: [...(current?.history ?? []), step].slice(-MAX_HISTORY),
   };
 }
@@ -155,11 +196,34 @@ export function chooseVariant(
   return variants.findLast((variant) => variant.weight > 0) ?? null;
 }
 
-function checkVariants(variants: readonly Variant[]): void {
-  const names = new Set(variants.map((variant) => variant.name));
-  if (variants.length === 0 || names.size !== variants.length) {
+/** A point in [0, 1) that is the same for one session at one endpoint, whatever the weights are. */
+export function sessionPoint(endpoint: string, session: string): number {
+  // FNV-1a, then a finaliser: short ids that differ in one character must land far apart.
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(`${endpoint}\n${session}`, 'utf8')) {
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}
+
+function checkState({ variants, shadows = [], settings }: EndpointState): void {
+  const names = new Set([...variants, ...shadows].map((variant) => variant.name));
+  if (variants.length === 0 || names.size !== variants.length + shadows.length) {
     throw new Error('An endpoint needs variants with different names.');
   }
+  const problems = [
+    ...settingsProblems(
+      settings,
+      variants.map((variant) => variant.name),
+    ),
+    ...variants.flatMap((variant) =>
+      variant.scaling === undefined ? [] : scalingProblems(variant.scaling),
+    ),
+  ];
+  if (problems.length > 0)
+    throw new Error(`The endpoint cannot be set so: ${problems.join('; ')}.`);
   const positive = variants.some((variant) => variant.weight > 0);
   if (!positive || variants.some((v) => !(v.weight >= 0 && Number.isFinite(v.weight)))) {
     throw new Error('The weights of variants must be at least 0, and one of them more.');

@@ -5,7 +5,19 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { invalid, ServingError } from './errors.js';
-import { invocationAnswer, readInvocation } from './invocation-body.js';
+import type { JsonObject } from '../lib/json.js';
+import type { Capture } from './capture.js';
+import type { EndpointRecord } from './endpoints.js';
+import type { FeedbackIntake } from './feedback.js';
+import type { MetricQuery } from './metrics.js';
+import { settingsOf } from './settings.js';
+import {
+  acceptedType,
+  decode as decodeBody,
+  encodeAnswer,
+  parse as parseJson,
+  readInvocation,
+} from './invocation-body.js';
 import type { Registry } from '../ml/registry/index.js';
 import { modelRoutes } from './models-http.js';
 import { MAX_BODY_BYTES } from './limits.js';
@@ -14,6 +26,11 @@ import type { Supervisor } from './supervisor.js';
 
 export interface AppOptions {
   readonly supervisor: Supervisor;
+  readonly capture: Capture;
+  readonly feedback: FeedbackIntake;
+  /** Sums of the last seconds, with what has not been written yet. */
+  readonly metrics: (endpoint: string, query: MetricQuery) => Promise<JsonObject>;
+  readonly now: () => number;
   readonly log: ServingLog;
   /** Answers under /models when given. */
   readonly registry?: Registry;
@@ -21,7 +38,8 @@ export interface AppOptions {
   readonly allowedHosts: readonly string[] | null;
 }
 
-export function servingApp({ supervisor, log, allowedHosts, registry }: AppOptions): Express {
+export function servingApp(options: AppOptions): Express {
+  const { supervisor, log, allowedHosts, registry } = options;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -48,11 +66,19 @@ export function servingApp({ supervisor, log, allowedHosts, registry }: AppOptio
     if (view === null) throw invalid(`Endpoint ${shown(request.params.name)} not found.`);
     response.json(view);
   });
-  app.post(
-    '/endpoints/:name/invocations',
-    express.raw({ type: () => true, limit: MAX_BODY_BYTES }),
-    (request, response) => invocation(supervisor, request, response),
+  app.get('/endpoints/:name/metrics', async (request, response) => {
+    const { name } = known(supervisor, request);
+    response.json(await options.metrics(name, metricQuery(request.url, options.now())));
+  });
+  app.post('/endpoints/:name/invocations', BODY, (request, response) =>
+    invocation(options, request, response),
   );
+  app.post('/endpoints/:name/feedback', BODY, (request, response) => {
+    const { name } = known(supervisor, request);
+    const body = parseJson(decodeBody(bytesOf(request)));
+    const taken = options.feedback.take(name, body, supervisor.labels(name));
+    response.status(202).json({ inferenceId: taken.inferenceId, labels: taken.labels.length });
+  });
   if (registry !== undefined) app.use(modelRoutes(registry));
   app.use((request, _response, next) => {
     next(invalid(`There is no ${request.method} ${shown(request.path)} here.`, 404));
@@ -63,26 +89,77 @@ export function servingApp({ supervisor, log, allowedHosts, registry }: AppOptio
   return app;
 }
 
+const BODY = express.raw({ type: () => true, limit: MAX_BODY_BYTES });
+
+function bytesOf(request: Request): Uint8Array {
+  const body: unknown = request.body;
+  return body instanceof Uint8Array ? body : new Uint8Array();
+}
+
+function known(supervisor: Supervisor, request: Request<{ name: string }>): EndpointRecord {
+  const record = supervisor.record(request.params.name);
+  if (record !== null) return record;
+  throw invalid(`Endpoint ${shown(request.params.name)} not found.`);
+}
+
 async function invocation(
-  supervisor: Supervisor,
+  { supervisor, capture, now }: AppOptions,
   request: Request<{ name: string }>,
   response: Response,
 ): Promise<void> {
-  const { name } = request.params;
-  if (supervisor.view(name) === null) throw invalid(`Endpoint ${shown(name)} not found.`);
-  const body: unknown = request.body;
-  const bytes = body instanceof Uint8Array ? body : new Uint8Array();
-  const { texts, topK } = readInvocation(bytes, request.header('content-type') ?? '');
+  const record = known(supervisor, request);
+  const settings = settingsOf(record.settings);
+  const bytes = bytesOf(request);
+  const { maxBodyBytes } = settings.limits;
+  if (bytes.length > maxBodyBytes) {
+    throw invalid(`The request body has more than ${maxBodyBytes} bytes.`, 413);
+  }
+  const contentType = request.header('content-type') ?? 'application/json';
+  const type = acceptedType(request.header('accept'));
+  const { texts, topK } = readInvocation(bytes, contentType);
   const gone = new AbortController();
-  response.once('close', () => gone.abort(new Error('The client has gone.')));
-  const answer = await supervisor.invoke(name, texts, {
+  response.once('close', () => gone.abort(CLIENT_GONE));
+  const inferenceId = request.header('x-amzn-sagemaker-inference-id')?.slice(0, 64) ?? null;
+  const at = now();
+  const answer = await supervisor.invoke(record.name, texts, {
     targetVariant: request.header('x-amzn-sagemaker-target-variant') ?? null,
-    inferenceId: request.header('x-amzn-sagemaker-inference-id')?.slice(0, 64) ?? null,
+    sessionId: request.header('x-amzn-sagemaker-session-id')?.slice(0, 256) ?? null,
+    inferenceId,
     signal: gone.signal,
   });
+  const output = encodeAnswer(answer, topK, type);
   response
     .setHeader('x-Amzn-Invoked-Production-Variant', answer.variant)
-    .json(invocationAnswer(answer, topK));
+    .setHeader('x-stepwell-revision', answer.revision)
+    .setHeader('x-stepwell-model-version', answer.model.version ?? '')
+    .setHeader('content-type', output.contentType)
+    .end(output.text);
+  if (settings.capture !== null && record.name === answer.endpoint) {
+    const { variant, endpoint } = answer;
+    const eventId = String(response.getHeader('x-amzn-RequestId'));
+    const input = { contentType, data: Buffer.from(bytes).toString('utf8') };
+    const call = { endpoint, variant, eventId, inferenceId, at, input };
+    capture.offer(
+      { ...call, output: { contentType: output.contentType, data: output.text } },
+      settings.capture,
+    );
+  }
+}
+
+const CLIENT_GONE = new Error('The client has gone.');
+
+/** `?seconds=60`, or `?from=&to=` in epoch milliseconds; `?version=` counts one model version only. */
+function metricQuery(url: string, now: number): MetricQuery {
+  const query = new URL(url, 'http://localhost').searchParams;
+  const number = (name: string, fallback: number): number => {
+    const value = Number(query.get(name) ?? fallback);
+    if (!Number.isFinite(value) || value < 0) throw invalid(`"${name}" must be a number.`);
+    return value;
+  };
+  const to = number('to', now + 1000);
+  const from = number('from', to - number('seconds', 60) * 1000 - 1000);
+  const version = query.get('version');
+  return { from, to, ...(version === null ? {} : { version }) };
 }
 
 function answerError(

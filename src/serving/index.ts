@@ -8,20 +8,42 @@ import { join } from 'node:path';
 import { openRegistry } from '../ml/registry/index.js';
 import { type Endpoints, endpointsFolder, openEndpoints } from './endpoints.js';
 import { servingApp } from './http.js';
-import { INVOCATION_TIMEOUT_MS, WATCH_EVERY_MS } from './limits.js';
-import { SILENT } from './log.js';
+import type { JsonObject } from '../lib/json.js';
+import { openCapture } from './capture.js';
+import { openFeedback } from './feedback.js';
+import {
+  FLUSH_EVERY_MS,
+  HEALTH_EVERY_MS,
+  INVOCATION_TIMEOUT_MS,
+  SCALE_EVERY_MS,
+  WATCH_EVERY_MS,
+} from './limits.js';
+import { openLineFiles } from './line-files.js';
+import { type ServingLog, SILENT } from './log.js';
+import { openMetrics, readMetrics } from './metrics.js';
+import { announceServer } from './servers.js';
 import { type Supervisor, type SupervisorOptions, supervise } from './supervisor.js';
 
 export {
   DEFAULT_VARIANT,
   type EndpointRecord,
   type Endpoints,
+  type EndpointState,
   type EndpointSwitch,
   endpointsFolder,
+  type OpenRollout,
   openEndpoints,
   type ServedModel,
+  type ShadowVariant,
+  type SwitchRequest,
   type Variant,
 } from './endpoints.js';
+export { captureFolder, type CaptureRecord, readCapture } from './capture.js';
+export { type Feedback, feedbackFolder, readFeedback } from './feedback.js';
+export { errorText, type LiveAnswer, type LiveEndpoints, openLive } from './live.js';
+export { EMPTY_WINDOW, type MetricWindow, readMetrics } from './metrics.js';
+export { announceServer } from './servers.js';
+export type { PartialSettings, Scaling } from './settings.js';
 export { HEALTH_TEXTS, MAX_INSTANCES } from './limits.js';
 export type { ServingLog } from './log.js';
 export type { Prediction } from './messages.js';
@@ -31,9 +53,11 @@ export {
   type ServingProcess,
   startServingProcess,
 } from './serving-process.js';
-export type { EndpointView, Invocation, InvocationObserver, Supervisor } from './supervisor.js';
+export type { Invocation } from './invocation.js';
+export type { EndpointView } from './served.js';
+export type { InvocationObserver, Supervisor } from './supervisor.js';
 
-export interface ServingOptions extends Omit<SupervisorOptions, 'endpoints'> {
+export interface ServingOptions extends Omit<SupervisorOptions, 'endpoints' | 'metrics'> {
   /** The product's home folder, usually `.stepwell`. */
   readonly home: string;
   readonly endpoints?: Endpoints;
@@ -43,6 +67,11 @@ export interface ServingOptions extends Omit<SupervisorOptions, 'endpoints'> {
   /** Host names besides the loopback ones that requests may be addressed to. */
   readonly allowedHosts?: readonly string[];
   readonly watchEveryMs?: number;
+  /** How often metrics, captured data and feedback are written. */
+  readonly flushEveryMs?: number;
+  readonly scaleEveryMs?: number;
+  /** Time for metrics, captured data and feedback; default: the system's. */
+  readonly now?: () => number;
   /** Ends the server and its children at once. */
   readonly signal?: AbortSignal;
 }
@@ -55,13 +84,16 @@ export interface OpenServing {
   ready(timeoutMs?: number): Promise<void>;
   /** Takes switched endpoints up now instead of at the next look. */
   reload(): Promise<void>;
+  /** Writes metrics, captured data and feedback now instead of with the next second. */
+  flush(): Promise<void>;
   /** Lets the children answer what they have, then ends them. */
   close(): Promise<void>;
   /** Ends the children at once. */
   kill(): void;
 }
 
-export interface Serving extends Pick<OpenServing, 'supervisor' | 'ready' | 'reload' | 'close'> {
+export interface Serving
+  extends Pick<OpenServing, 'supervisor' | 'ready' | 'reload' | 'flush' | 'close'> {
   readonly url: string;
   readonly host: string;
   readonly port: number;
@@ -71,38 +103,76 @@ const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Brings every endpoint in service back and follows the endpoint records from then on. */
 export async function openServing(options: ServingOptions): Promise<OpenServing> {
-  const { home, host = '127.0.0.1', log = SILENT } = options;
+  const { home, host = '127.0.0.1', log = SILENT, now = Date.now } = options;
   const endpoints = options.endpoints ?? openEndpoints(endpointsFolder(home));
-  const supervisor = supervise({ ...options, endpoints, log });
+  const metrics = openMetrics(home, now);
+  const files = openLineFiles(now);
+  const { random } = options;
+  const capture = openCapture({ home, files, log, ...(random === undefined ? {} : { random }) });
+  const supervisor = supervise({ ...options, endpoints, log, metrics, captureFull: capture.full });
+  const flush = async (): Promise<void> => {
+    await metrics.flush();
+    await files.flush();
+  };
   await supervisor.sync();
-  const watch = setInterval(() => {
-    supervisor.sync().catch((error: unknown) => {
-      log.error('The endpoint records cannot be read', { error: String(error) });
-    });
-  }, options.watchEveryMs ?? WATCH_EVERY_MS);
+  const timers = [
+    every(options.watchEveryMs ?? WATCH_EVERY_MS, () => supervisor.sync(), log),
+    every(options.flushEveryMs ?? FLUSH_EVERY_MS, flush, log),
+    every(options.scaleEveryMs ?? SCALE_EVERY_MS, async () => supervisor.scale(), log),
+    every(HEALTH_EVERY_MS, () => supervisor.checkHealth(), log),
+  ];
+  const silence = (): void => {
+    for (const timer of timers) clearInterval(timer);
+  };
+  const app = servingApp({
+    supervisor,
+    log,
+    capture,
+    now,
+    feedback: openFeedback(home, files, now),
+    metrics: async (endpoint, query) => {
+      await metrics.flush();
+      return Object.fromEntries(await readMetrics(home, endpoint, query)) as unknown as JsonObject;
+    },
+    registry: openRegistry({ folder: join(home, 'registry') }),
+    allowedHosts: hostsFor(host, options.allowedHosts ?? []),
+  });
   return {
-    app: servingApp({
-      supervisor,
-      log,
-      registry: openRegistry({ folder: join(home, 'registry') }),
-      allowedHosts: hostsFor(host, options.allowedHosts ?? []),
-    }),
+    app,
     supervisor,
     ready: (timeoutMs = 120_000) => untilReady(supervisor, timeoutMs),
     reload: () => supervisor.sync(),
+    flush,
     close: async () => {
-      clearInterval(watch);
+      silence();
       await supervisor.close();
+      await flush();
     },
     kill: () => {
-      clearInterval(watch);
+      silence();
       supervisor.kill();
     },
   };
 }
 
+/** One run at a time: a slow one is not overtaken by the next. */
+function every(ms: number, work: () => Promise<void>, log: ServingLog): NodeJS.Timeout {
+  let running = false;
+  return setInterval(() => {
+    if (running) return;
+    running = true;
+    work()
+      .catch((error: unknown) =>
+        log.error('Serving: a periodic task failed', { error: String(error) }),
+      )
+      .finally(() => {
+        running = false;
+      });
+  }, ms);
+}
+
 export async function startServing(options: ServingOptions): Promise<Serving> {
-  const { host = '127.0.0.1', port = 0, signal } = options;
+  const { home, host = '127.0.0.1', port = 0, signal } = options;
   signal?.throwIfAborted();
   const serving = await openServing(options);
   const server = createServer(
@@ -118,20 +188,25 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     await serving.close();
     throw error;
   });
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  const unannounce = await announceServer(home, url);
   const onAbort = (): void => {
+    void unannounce();
     serving.kill();
     server.close();
     server.closeAllConnections();
   };
   signal?.addEventListener('abort', onAbort, { once: true });
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url,
     host,
     port: bound,
     supervisor: serving.supervisor,
     ready: serving.ready,
     reload: serving.reload,
+    flush: serving.flush,
     close: async () => {
+      await unannounce();
       signal?.removeEventListener('abort', onAbort);
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

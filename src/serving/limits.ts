@@ -37,3 +37,23 @@ export const HEALTH_TEXTS: readonly string[] = [
   'It is okay, nothing special.',
   'Terrible quality, I want my money back.',
 ];
+/** Requests of one endpoint in flight unless its record says otherwise. */
+export const MAX_CONCURRENCY = 1024;
+/** Captured data that one endpoint keeps unless its record says otherwise. */
+export const CAPTURE_MAX_BYTES = 256 * 1024 * 1024;
+/** Captured lines that wait to be written; more are dropped and counted, never kept in memory. */
+export const CAPTURE_QUEUE_BYTES = 16 * 1024 * 1024;
+/** How often metrics, captured data and feedback reach the disk. */
+export const FLUSH_EVERY_MS = 1000;
+/** Hours of metric files that are kept. */
+export const METRIC_HOURS = 72;
+/** How often replicas are scaled and idle children asked whether they live. */
+export const SCALE_EVERY_MS = 1000;
+export const HEALTH_EVERY_MS = 5000;
+/** An idle child that does not answer a ping within this time is replaced. */
+export const HEALTH_TIMEOUT_MS = 10_000;
+/** Comparisons and shadow requests that wait in one variant; more are skipped, never queued. */
+export const MAX_SHADOW_QUEUE = 64;
+/** Labels of feedback in one request, and requests a minute from one source. */
+export const MAX_FEEDBACK_LABELS = 1024;
+export const FEEDBACK_PER_MINUTE = 6000;

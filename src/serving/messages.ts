@@ -15,6 +15,8 @@ export interface ClassifierModule {
 export interface LoadedClassifier {
   readonly labels: readonly string[];
   predict(texts: string[]): Promise<readonly RawPrediction[]> | readonly RawPrediction[];
+  /** Pooled vectors; only of models that have them. */
+  embed?(texts: string[]): Promise<readonly ArrayLike<number>[]>;
   close(): Promise<void> | void;
 }
 
@@ -27,10 +29,18 @@ export interface RawPrediction {
 export type ToChild =
   | { readonly type: 'predict'; readonly id: number; readonly texts: readonly string[] }
   | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'embed'; readonly id: number; readonly texts: readonly string[] }
+  | { readonly type: 'ping' }
   | { readonly type: 'stop' };
 
 export type FromChild =
   | { readonly type: 'ready'; readonly labels: readonly string[]; readonly loadMs: number }
   | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'pong' }
+  | {
+      readonly type: 'vectors';
+      readonly id: number;
+      readonly vectors: readonly (readonly number[])[];
+    }
   | { readonly type: 'result'; readonly id: number; readonly predictions: readonly Prediction[] }
   | { readonly type: 'error'; readonly id: number; readonly message: string };

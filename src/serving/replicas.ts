@@ -23,6 +23,12 @@ export interface Replicas {
   readonly restarts: number;
   readonly lastFailure: string | null;
   predict(texts: readonly string[], options?: PredictOptions): Promise<readonly Prediction[]>;
+  /** How many children there are to be. */
+  readonly desired: number;
+  /** Starts more children, or lets the least busy ones finish and go. */
+  resize(count: number): void;
+  /** Replaces idle children that do not answer a ping in time. */
+  checkHealth(timeoutMs: number): Promise<void>;
   /** Orderly: no new requests, the running ones are answered. */
   close(): Promise<void>;
   kill(): void;
@@ -35,18 +41,37 @@ export function keepReplicas(options: ReplicaOptions): Replicas {
   let restarts = 0;
   let lastFailure: string | null = null;
 
+  let desired = options.count;
+  /** Loops that keep a child each; one that finds more of them than are wanted ends. */
+  let keeping = 0;
+  const leaving = new Set<ServingProcess>();
+
   async function keepOne(first: { resolve(): void; reject(error: unknown): void }): Promise<void> {
+    keeping++;
+    try {
+      await keepStarted(first);
+    } finally {
+      keeping--;
+    }
+  }
+
+  async function keepStarted(first: {
+    resolve(): void;
+    reject(error: unknown): void;
+  }): Promise<void> {
     let failures = 0;
-    while (!closed) {
+    while (!closed && keeping - leaving.size <= desired) {
       const startedAt = Date.now();
       let reason: string;
       try {
         const child = await options.start(closing.signal);
         if (closed) return child.kill();
-        live.add(child);
         first.resolve();
+        if (keeping - leaving.size > desired) return void child.stop();
+        live.add(child);
         reason = await child.ended;
         live.delete(child);
+        if (leaving.delete(child)) return;
       } catch (error) {
         first.reject(error);
         reason = error instanceof Error ? error.message : String(error);
@@ -61,12 +86,14 @@ export function keepReplicas(options: ReplicaOptions): Replicas {
     }
   }
 
-  const loops: Promise<void>[] = [];
-  const firsts = Array.from({ length: options.count }, () => {
+  const loops = new Set<Promise<void>>();
+  const begin = (): Promise<void> => {
     const first = withResolvers();
-    loops.push(keepOne(first));
+    const loop = keepOne(first).finally(() => loops.delete(loop));
+    loops.add(loop);
     return first.promise;
-  });
+  };
+  const firsts = Array.from({ length: options.count }, begin);
   const ready = Promise.all(firsts).then(() => undefined);
   ready.catch(() => undefined);
 
@@ -93,8 +120,37 @@ export function keepReplicas(options: ReplicaOptions): Replicas {
     }
   }
 
+  function resize(count: number): void {
+    if (closed || count === desired) return;
+    desired = count;
+    const staying = keeping - leaving.size;
+    for (let more = staying; more < count; more++) begin().catch(() => undefined);
+    // One that still loads finds out by itself that it is not wanted: who answers must not go for it.
+    const idleFirst = [...live].sort((a, b) => a.queuedTexts - b.queuedTexts);
+    for (const process of idleFirst.slice(0, Math.max(0, live.size - count))) {
+      // Out of the choice at once; what it has is answered before it goes.
+      leaving.add(process);
+      live.delete(process);
+      void process.stop();
+    }
+  }
+
+  async function checkHealth(timeoutMs: number): Promise<void> {
+    await Promise.all(
+      [...live].map(async (process) => {
+        if ((await process.healthy(timeoutMs)) || closed) return;
+        process.kill();
+      }),
+    );
+  }
+
   return {
     ready,
+    get desired() {
+      return desired;
+    },
+    resize,
+    checkHealth,
     live: () => [...live],
     get restarts() {
       return restarts;
@@ -105,7 +161,7 @@ export function keepReplicas(options: ReplicaOptions): Replicas {
     predict,
     close: async () => {
       closed = true;
-      const stops = [...live].map((process) => process.stop());
+      const stops = [...live, ...leaving].map((process) => process.stop());
       await Promise.all(stops);
       closing.abort(new Error('The variant is closing.'));
       await Promise.all(loops);
@@ -113,7 +169,7 @@ export function keepReplicas(options: ReplicaOptions): Replicas {
     kill: () => {
       closed = true;
       closing.abort(new Error('The variant was ended.'));
-      for (const process of live) process.kill();
+      for (const process of [...live, ...leaving]) process.kill();
     },
   };
 }

@@ -18,7 +18,9 @@ interface Request {
   readonly texts: readonly string[];
 }
 
-const [, , folder = '', loader = '', threads = '1'] = process.argv;
+const [, , folder = '', loader = '', threads = '1', batch = '', delay = '0'] = process.argv;
+const maxBatch = Number(batch) || MAX_BATCH_TEXTS;
+const maxDelayMs = Number(delay);
 const queue: Request[] = [];
 let classifier: LoadedClassifier | null = null;
 let working = false;
@@ -48,8 +50,20 @@ function receive(message: ToChild): void {
     const index = queue.findIndex((request) => request.id === message.id);
     if (index >= 0) queue.splice(index, 1);
   }
+  if (message.type === 'ping') return send({ type: 'pong' });
+  if (message.type === 'embed') return void embed(message.id, [...message.texts]);
   if (message.type === 'stop') stopping = true;
   void work();
+}
+
+async function embed(id: number, texts: string[]): Promise<void> {
+  try {
+    if (classifier?.embed === undefined) throw new Error('The model gives no embeddings.');
+    const vectors = await classifier.embed(texts);
+    send({ type: 'vectors', id, vectors: vectors.map((vector) => Array.from(vector)) });
+  } catch (error) {
+    send({ type: 'error', id, message: messageOf(error) });
+  }
 }
 
 /** Takes batches until the queue is empty; between two of them new messages come in. */
@@ -58,7 +72,9 @@ async function work(): Promise<void> {
   working = true;
   await nextTurn();
   while (queue.length > 0) {
-    await answer(classifier, takeBatch());
+    await filled();
+    const batch = takeBatch();
+    if (batch.length > 0) await answer(classifier, batch);
     await nextTurn();
   }
   working = false;
@@ -68,12 +84,26 @@ async function work(): Promise<void> {
   }
 }
 
+/** Waits until the next batch is full or its first request has waited long enough. */
+async function filled(): Promise<void> {
+  if (maxDelayMs === 0) return;
+  const deadline = performance.now() + maxDelayMs;
+  for (;;) {
+    const waiting = queue.reduce((sum, request) => sum + request.texts.length, 0);
+    const leftMs = deadline - performance.now();
+    if (stopping || waiting === 0 || waiting >= maxBatch || leftMs <= 0) return;
+    // Timers of Node are whole milliseconds: the last part of one is spent looking at the channel.
+    if (leftMs >= 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    else await nextTurn();
+  }
+}
+
 /** Whole requests up to the batch size, at least one; their order is kept. */
 function takeBatch(): readonly Request[] {
   const batch: Request[] = [];
   let count = 0;
   while (queue[0] !== undefined) {
-    if (batch.length > 0 && count + queue[0].texts.length > MAX_BATCH_TEXTS) break;
+    if (batch.length > 0 && count + queue[0].texts.length > maxBatch) break;
     count += queue[0].texts.length;
     batch.push(queue.shift() as Request);
   }
@@ -102,8 +132,8 @@ async function answer(model: LoadedClassifier, batch: readonly Request[]): Promi
 
 async function predictAll(model: LoadedClassifier, texts: string[]): Promise<Prediction[]> {
   const results: Prediction[] = [];
-  for (let at = 0; at < texts.length; at += MAX_BATCH_TEXTS) {
-    const part = texts.slice(at, at + MAX_BATCH_TEXTS);
+  for (let at = 0; at < texts.length; at += maxBatch) {
+    const part = texts.slice(at, at + maxBatch);
     const raw = await model.predict(part);
     if (raw.length !== part.length) {
       throw new Error(`The model gave ${raw.length} predictions for ${part.length} texts.`);

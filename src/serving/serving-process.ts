@@ -14,6 +14,7 @@ import {
   READY_TIMEOUT_MS,
 } from './limits.js';
 import type { FromChild, Prediction, ToChild } from './messages.js';
+import type { Batching } from './settings.js';
 
 export interface ProcessOptions {
   /** Folder of the model. */
@@ -21,6 +22,7 @@ export interface ProcessOptions {
   /** URL of a module that exports `loadClassifier`. */
   readonly loader?: string;
   readonly threads?: number;
+  readonly batching?: Batching;
   readonly readyTimeoutMs?: number;
   /** Told what the child writes to its standard error. */
   readonly onComplaint?: (text: string) => void;
@@ -30,6 +32,8 @@ export interface ProcessOptions {
 
 export interface PredictOptions {
   readonly timeoutMs?: number;
+  /** A child that has been silent this long although it had work is taken for hung and ended. */
+  readonly hungAfterMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -40,6 +44,13 @@ export interface ServingProcess {
   /** Texts that it has been given and has not answered. */
   readonly queuedTexts: number;
   predict(texts: readonly string[], options?: PredictOptions): Promise<readonly Prediction[]>;
+  /** Pooled vectors of the texts; rejects for a model that has none. */
+  embed(
+    texts: readonly string[],
+    options?: PredictOptions,
+  ): Promise<readonly (readonly number[])[]>;
+  /** Whether it answers; one that works counts as healthy until its request times out. */
+  healthy(timeoutMs: number): Promise<boolean>;
   /** Resolves when the process is gone, with the reason. */
   readonly ended: Promise<string>;
   /** Lets it finish what it has, then ends it. */
@@ -61,9 +72,12 @@ export class PredictionTimedOut extends Error {
   override readonly name = 'PredictionTimedOut';
 }
 
+/** Predictions of texts, or their vectors: what an answer holds follows from what was asked. */
+type Answer = readonly Prediction[] | readonly (readonly number[])[];
+
 interface Pending {
   readonly texts: number;
-  resolve(predictions: readonly Prediction[]): void;
+  resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
@@ -78,7 +92,7 @@ export async function startServingProcess(options: ProcessOptions): Promise<Serv
   options.signal?.throwIfAborted();
   const child = fork(
     fileURLToPath(new URL(`./serving-child.${extension}`, import.meta.url)),
-    [options.modelDir, options.loader ?? DEFAULT_LOADER, String(options.threads ?? 1)],
+    argumentsOf(options),
     {
       execArgv: fromSource ? tsxArguments() : [],
       env: childEnvironment(),
@@ -93,6 +107,12 @@ export async function startServingProcess(options: ProcessOptions): Promise<Serv
   void ended.then(() => options.signal?.removeEventListener('abort', kill));
   const ready = await readyMessage(child, ended, stderr, options);
   return attend(child, ended, ready);
+}
+
+function argumentsOf({ modelDir, loader, threads, batching }: ProcessOptions): string[] {
+  const { maxBatch = 0, maxDelayMs = 0 } = batching ?? {};
+  const values = [threads ?? 1, maxBatch, maxDelayMs].map(String);
+  return [modelDir, loader ?? DEFAULT_LOADER, ...values];
 }
 
 function tsxArguments(): string[] {
@@ -139,7 +159,8 @@ function attend(
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let queuedTexts = 0;
-  let heardAt = Date.now();
+  /** When it was given work or a ping and has said nothing since; null when it owes nothing. */
+  let silentSince: number | null = null;
   let stopping = false;
 
   const settle = (id: number): Pending | undefined => {
@@ -150,8 +171,9 @@ function attend(
     return request;
   };
   child.on('message', (message: FromChild) => {
-    heardAt = Date.now();
+    silentSince = null;
     if (message.type === 'result') settle(message.id)?.resolve(message.predictions);
+    if (message.type === 'vectors') settle(message.id)?.resolve(message.vectors);
     if (message.type === 'error') {
       settle(message.id)?.reject(new PredictionFailed(message.message));
     }
@@ -165,10 +187,11 @@ function attend(
     if (child.connected) child.send(message, () => undefined);
   };
 
-  function predict(
+  function ask(
+    type: 'predict' | 'embed',
     texts: readonly string[],
-    { timeoutMs = INVOCATION_TIMEOUT_MS, signal }: PredictOptions = {},
-  ): Promise<readonly Prediction[]> {
+    { timeoutMs = INVOCATION_TIMEOUT_MS, hungAfterMs = timeoutMs, signal }: PredictOptions = {},
+  ): Promise<Answer> {
     signal?.throwIfAborted();
     if (stopping || !child.connected) throw new ProcessEnded('The serving process is stopping.');
     if (queuedTexts > 0 && queuedTexts + texts.length > MAX_QUEUED_TEXTS) {
@@ -179,13 +202,16 @@ function attend(
       const give = (error: Error): void => {
         if (settle(id) === undefined) return;
         tell({ type: 'cancel', id });
+        // It says nothing about what it dropped: its answer to a ping tells that it lives.
+        tell({ type: 'ping' });
         done();
         reject(error);
       };
       const timer = setTimeout(() => {
         give(new PredictionTimedOut(`The model did not answer within ${timeoutMs} ms.`));
         // Silent all this time although it had work: it hangs, and a fresh one must take its place.
-        if (Date.now() - heardAt >= timeoutMs) child.kill('SIGKILL');
+        const silentMs = silentSince === null ? 0 : performance.now() - silentSince;
+        if (silentMs >= hungAfterMs - 1) child.kill('SIGKILL');
       }, timeoutMs);
       const onAbort = (): void => give(signal?.reason as Error);
       const done = (): void => {
@@ -193,20 +219,36 @@ function attend(
         signal?.removeEventListener('abort', onAbort);
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (queuedTexts === 0) heardAt = Date.now();
+      silentSince ??= performance.now();
       queuedTexts += texts.length;
       pending.set(id, {
         texts: texts.length,
-        resolve: (predictions) => {
+        resolve: (answer) => {
           done();
-          resolve(predictions);
+          resolve(answer);
         },
         reject: (error) => {
           done();
           reject(error);
         },
       });
-      tell({ type: 'predict', id, texts });
+      tell({ type, id, texts });
+    });
+  }
+
+  function healthy(timeoutMs: number): Promise<boolean> {
+    if (queuedTexts > 0) return Promise.resolve(true);
+    if (!child.connected) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (up: boolean): void => {
+        clearTimeout(timer);
+        child.off('message', onMessage);
+        resolve(up);
+      };
+      const onMessage = (): void => settle(true);
+      const timer = setTimeout(settle, timeoutMs, false);
+      child.on('message', onMessage);
+      tell({ type: 'ping' });
     });
   }
 
@@ -226,7 +268,11 @@ function attend(
     get queuedTexts() {
       return queuedTexts;
     },
-    predict: async (texts, options) => predict(texts, options),
+    predict: async (texts, options) =>
+      (await ask('predict', texts, options)) as readonly Prediction[],
+    embed: async (texts, options) =>
+      (await ask('embed', texts, options)) as readonly (readonly number[])[],
+    healthy,
     ended,
     stop,
     kill: () => void child.kill('SIGKILL'),

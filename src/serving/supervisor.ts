@@ -6,41 +6,35 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isAbsolute } from 'node:path';
-import {
-  chooseVariant,
-  type EndpointRecord,
-  type Endpoints,
-  type ServedModel,
-  type Variant,
-} from './endpoints.js';
-import { invalid, modelError, ServingError } from './errors.js';
-import { INVOCATION_TIMEOUT_MS, RESTART_MOST_MS } from './limits.js';
+import type { EndpointRecord, Endpoints, ServedModel, Variant } from './endpoints.js';
+import { desiredInstances } from './autoscale.js';
+import { invalid } from './errors.js';
+import { type Invocation, type InvokeOptions, invokeServed, settleLoad } from './invocation.js';
+import { HEALTH_TIMEOUT_MS, RESTART_MOST_MS } from './limits.js';
 import { type ServingLog, SILENT } from './log.js';
-import type { Prediction } from './messages.js';
+import type { Metrics } from './metrics.js';
 import { keepReplicas, type Replicas } from './replicas.js';
 import {
-  PredictionFailed,
-  PredictionTimedOut,
-  type ProcessOptions,
-  startServingProcess,
-} from './serving-process.js';
+  describe,
+  type EndpointView,
+  type Group,
+  keyOf,
+  type Served,
+  servedEndpoint,
+  viewOf,
+  wantedVariants,
+} from './served.js';
+import { type ProcessOptions, startServingProcess } from './serving-process.js';
+import { settingsOf } from './settings.js';
 
-/** One answered request; capture, shadow and monitoring attach here and never delay an answer. */
-export interface Invocation {
-  readonly endpoint: string;
-  readonly variant: string;
-  readonly model: ServedModel;
-  readonly inferenceId: string | null;
-  readonly texts: readonly string[];
-  readonly labels: readonly string[];
-  readonly predictions: readonly Prediction[];
-  readonly latencyMs: number;
-}
 export type InvocationObserver = (invocation: Invocation) => void | Promise<void>;
 
 export interface SupervisorOptions
   extends Pick<ProcessOptions, 'loader' | 'threads' | 'readyTimeoutMs'> {
   readonly endpoints: Endpoints;
+  readonly metrics: Metrics;
+  /** Endpoints whose capture stands still because it is full. */
+  readonly captureFull?: ReadonlySet<string>;
   /** Local folder of a model; the default knows absolute paths, file:// and the recorded path. */
   readonly locate?: (model: ServedModel) => Promise<string>;
   readonly log?: ServingLog;
@@ -50,59 +44,22 @@ export interface SupervisorOptions
   readonly random?: () => number;
 }
 
-export interface VariantView {
-  readonly name: string;
-  readonly weight: number;
-  readonly model: {
-    readonly name: string | null;
-    readonly version: string | null;
-    readonly uri: string;
-  };
-  readonly desiredInstances: number;
-  readonly readyInstances: number;
-  readonly restarts: number;
-  readonly lastFailure: string | null;
-  readonly pids: readonly number[];
-}
-
-export interface EndpointView {
-  readonly name: string;
-  readonly arn: string;
-  /** Creating: no child is ready yet; Updating: a switch waits for its new children. */
-  readonly status: 'InService' | 'Creating' | 'Updating';
-  readonly revision: number;
-  readonly updatedAt: string;
-  readonly variants: readonly VariantView[];
-  readonly invocations: number;
-  readonly errors: number;
-  readonly failure: string | null;
-}
-
-export interface InvokeOptions {
-  readonly targetVariant?: string | null;
-  readonly inferenceId?: string | null;
-  readonly signal?: AbortSignal;
-}
-
 export interface Supervisor {
   /** Brings the children in line with the records; also called by the server's watch. */
   sync(): Promise<void>;
   views(): readonly EndpointView[];
   view(name: string): EndpointView | null;
   invoke(name: string, texts: readonly string[], options?: InvokeOptions): Promise<Invocation>;
+  /** The record in force; null when there is no such endpoint. */
+  record(name: string): EndpointRecord | null;
+  /** Labels that the endpoint's models know; empty until one is up. */
+  labels(name: string): readonly string[];
+  /** Brings the number of children in line with the load; called by the server's timer. */
+  scale(): void;
+  /** Replaces idle children that do not answer; called by the server's timer. */
+  checkHealth(): Promise<void>;
   close(): Promise<void>;
   kill(): void;
-}
-
-interface Served {
-  record: EndpointRecord;
-  replicas: Map<string, { readonly key: string; readonly replicas: Replicas }>;
-  invocations: number;
-  errors: number;
-  failure: string | null;
-  /** Revision that could not be started, and when to try it again. */
-  refused: { readonly revision: number; readonly retryAt: number } | null;
-  updating: boolean;
 }
 
 export function supervise(options: SupervisorOptions): Supervisor {
@@ -118,7 +75,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
     for (const [name, entry] of served) {
       if (names.includes(name)) continue;
       served.delete(name);
-      for (const { replicas } of entry.replicas.values()) void retire(replicas);
+      for (const { replicas } of entry.groups.values()) void retire(replicas);
     }
     await Promise.all(names.map(syncOnce));
   }
@@ -147,10 +104,10 @@ export function supervise(options: SupervisorOptions): Supervisor {
     if (record === null || closed) return;
     const entry = served.get(name);
     if (entry === undefined) {
-      served.set(
-        name,
-        firstServed(record, (variant) => start(record, variant)),
+      const first = wantedVariants(record).map(
+        (variant) => [variant.name, start(record, variant)] as const,
       );
+      served.set(name, servedEndpoint(record, new Map(first)));
       return log.info(`Endpoint ${name} is starting`, { revision: record.revision });
     }
     if (entry.record.revision === record.revision) return;
@@ -159,31 +116,29 @@ export function supervise(options: SupervisorOptions): Supervisor {
   }
 
   async function reload(entry: Served, record: EndpointRecord): Promise<void> {
-    const next: Served['replicas'] = new Map();
-    const fresh: Replicas[] = [];
-    for (const variant of record.variants) {
-      const kept = [...entry.replicas.values()].find((item) => item.key === keyOf(variant));
-      const replicas = kept?.replicas ?? start(record, variant);
-      if (kept === undefined) fresh.push(replicas);
-      next.set(variant.name, { key: keyOf(variant), replicas });
-    }
+    const { next, fresh } = plan(entry, record);
     entry.updating = true;
     try {
-      await Promise.all(fresh.map((replicas) => replicas.ready));
+      // A candidate without weight yet (a shadow) may come up later; it must not hold up the others.
+      await Promise.race([
+        Promise.all(fresh.map(({ replicas }) => replicas.ready)),
+        superseded(record, () => entry.updating),
+      ]);
     } catch (error) {
-      for (const replicas of fresh) {
+      for (const { replicas } of fresh) {
         replicas.kill();
         groups.delete(replicas);
       }
+      if (error === SUPERSEDED) return;
       entry.failure = `Revision ${record.revision} did not start: ${String((error as Error).message)}`;
       entry.refused = { revision: record.revision, retryAt: Date.now() + RESTART_MOST_MS };
       return log.error(`Endpoint ${record.name}: ${entry.failure}`, { revision: record.revision });
     } finally {
       entry.updating = false;
     }
-    const before = [...entry.replicas.values()];
+    const before = [...entry.groups.values()];
     entry.record = record;
-    entry.replicas = next;
+    entry.groups = next;
     entry.failure = null;
     entry.refused = null;
     const used = new Set([...next.values()].map((item) => item.replicas));
@@ -193,17 +148,58 @@ export function supervise(options: SupervisorOptions): Supervisor {
     });
   }
 
-  function start(record: EndpointRecord, variant: Variant): Replicas {
+  /** Which children stay, also under another variant name, and which are started. */
+  function plan(
+    entry: Served,
+    record: EndpointRecord,
+  ): { readonly next: Map<string, Group>; readonly fresh: readonly Group[] } {
+    const left = new Map(entry.groups);
+    const next = new Map<string, Group>();
+    const fresh: Group[] = [];
+    const variants = wantedVariants(record);
+    for (const byName of [true, false]) {
+      for (const variant of variants) {
+        if (next.has(variant.name)) continue;
+        const key = keyOf(record, variant);
+        const found = [...left].find(
+          ([name, group]) => group.key === key && (!byName || name === variant.name),
+        );
+        if (found === undefined) continue;
+        left.delete(found[0]);
+        next.set(variant.name, found[1]);
+      }
+    }
+    for (const variant of variants) {
+      if (next.has(variant.name)) continue;
+      const group = start(record, variant);
+      fresh.push(group);
+      next.set(variant.name, group);
+    }
+    return { next, fresh };
+  }
+
+  /** Rejects when the record has moved on: a rollback must not wait for a candidate that cannot start. */
+  async function superseded(record: EndpointRecord, waiting: () => boolean): Promise<never> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, SUPERSEDED_EVERY_MS).unref());
+      if (!waiting()) return new Promise<never>(() => undefined);
+      const now = await endpoints.get(record.name).catch(() => record);
+      if (now?.revision !== record.revision) throw SUPERSEDED;
+    }
+  }
+
+  function start(record: EndpointRecord, variant: Variant): Group {
     const { loader, threads, readyTimeoutMs, restartFirstMs } = options;
     const locate = options.locate ?? locateModel;
     const replicas = keepReplicas({
-      count: variant.instanceCount,
+      count: firstCount(variant),
       start: async (signal) =>
         startServingProcess({
           modelDir: await locate(variant.model),
           signal,
           onComplaint: (text) =>
             log.warn(`Endpoint ${record.name}, ${variant.name}: ${text.trim().slice(0, 2000)}`),
+          batching: settingsOf(record.settings).batching,
           ...(loader === undefined ? {} : { loader }),
           ...(threads === undefined ? {} : { threads }),
           ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs }),
@@ -216,50 +212,41 @@ export function supervise(options: SupervisorOptions): Supervisor {
       ...(restartFirstMs === undefined ? {} : { restartFirstMs }),
     });
     groups.add(replicas);
-    return replicas;
+    const now = performance.now();
+    return {
+      key: keyOf(record, variant),
+      replicas,
+      load: { inFlight: 0, inFlightMs: 0, changedAt: now, requests: 0, latencies: [] },
+      measuredAt: now,
+      scaledAt: Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  function scale(): void {
+    for (const { record, groups: ofEndpoint } of served.values()) {
+      for (const variant of record.variants) {
+        const group = ofEndpoint.get(variant.name);
+        if (group !== undefined) scaleGroup(record, variant, group, log);
+      }
+    }
+  }
+
+  async function checkHealth(): Promise<void> {
+    await Promise.all([...groups].map((replicas) => replicas.checkHealth(HEALTH_TIMEOUT_MS)));
   }
 
   async function invoke(
     name: string,
     texts: readonly string[],
-    { targetVariant = null, inferenceId = null, signal }: InvokeOptions = {},
+    invokeOptions: InvokeOptions = {},
   ): Promise<Invocation> {
     const entry = served.get(name);
     if (entry === undefined) throw invalid(`Endpoint ${name} not found.`);
-    const variant = chooseVariant(entry.record.variants, targetVariant, random);
-    const replicas = variant === null ? undefined : entry.replicas.get(variant.name)?.replicas;
-    if (variant === null || replicas === undefined) {
-      throw invalid(`Variant ${String(targetVariant)} of endpoint ${name} not found.`);
-    }
-    entry.invocations++;
-    const startedAt = performance.now();
-    try {
-      const predictions = await replicas.predict(texts, {
-        timeoutMs: options.invocationTimeoutMs ?? INVOCATION_TIMEOUT_MS,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      const labels = replicas.live()[0]?.labels ?? [];
-      const latencyMs = performance.now() - startedAt;
-      const { model } = variant;
-      const invocation = {
-        endpoint: name,
-        variant: variant.name,
-        model,
-        inferenceId,
-        texts,
-        labels,
-        predictions,
-        latencyMs,
-      };
-      observe(invocation);
-      return invocation;
-    } catch (error) {
-      entry.errors++;
-      throw asServingError(error, variant.name);
-    }
-  }
-
-  function observe(invocation: Invocation): void {
+    const invocation = await invokeServed(entry, texts, invokeOptions, {
+      metrics: options.metrics,
+      random,
+      timeoutMs: options.invocationTimeoutMs,
+    });
     for (const observer of options.observers ?? []) {
       setImmediate(() => {
         Promise.resolve()
@@ -267,16 +254,27 @@ export function supervise(options: SupervisorOptions): Supervisor {
           .catch((error: unknown) => log.error('An observer failed', { error: String(error) }));
       });
     }
+    return invocation;
   }
+
+  const shown = (entry: Served): EndpointView =>
+    viewOf(entry, options.captureFull?.has(entry.record.name) ?? false);
 
   return {
     sync,
-    views: () => [...served.values()].map(viewOf).sort((a, b) => a.name.localeCompare(b.name)),
+    views: () => [...served.values()].map(shown).sort((a, b) => a.name.localeCompare(b.name)),
     view: (name) => {
       const entry = served.get(name);
-      return entry === undefined ? null : viewOf(entry);
+      return entry === undefined ? null : shown(entry);
     },
     invoke,
+    record: (name) => served.get(name)?.record ?? null,
+    labels: (name) => {
+      const ofEndpoint = [...(served.get(name)?.groups.values() ?? [])];
+      return ofEndpoint.flatMap(({ replicas }) => replicas.live())[0]?.labels ?? [];
+    },
+    scale,
+    checkHealth,
     close: async () => {
       closed = true;
       await Promise.all([...groups].map((replicas) => replicas.close()));
@@ -288,70 +286,48 @@ export function supervise(options: SupervisorOptions): Supervisor {
   };
 }
 
-function firstServed(record: EndpointRecord, start: (variant: Variant) => Replicas): Served {
-  const replicas: Served['replicas'] = new Map();
-  for (const variant of record.variants) {
-    replicas.set(variant.name, { key: keyOf(variant), replicas: start(variant) });
-  }
-  return {
-    record,
-    replicas,
-    invocations: 0,
-    errors: 0,
-    failure: null,
-    refused: null,
-    updating: false,
-  };
+const SUPERSEDED_EVERY_MS = 100;
+const SUPERSEDED = new Error('The endpoint was switched again.');
+
+function firstCount({ instanceCount, scaling }: Variant): number {
+  if (scaling === undefined) return instanceCount;
+  return Math.min(scaling.maxInstances, Math.max(scaling.minInstances, instanceCount));
 }
 
-/** Variants with the same key can be served by the same children. */
-function keyOf(variant: Variant): string {
-  return JSON.stringify([variant.name, variant.instanceCount, variant.model]);
-}
-
-function viewOf(entry: Served): EndpointView {
-  const { record } = entry;
-  const variants = record.variants.map((variant): VariantView => {
-    const replicas = entry.replicas.get(variant.name)?.replicas;
-    const live = replicas?.live() ?? [];
-    const { name, version, uri } = variant.model;
-    return {
-      name: variant.name,
-      weight: variant.weight,
-      model: { name, version, uri },
-      desiredInstances: variant.instanceCount,
-      readyInstances: live.length,
-      restarts: replicas?.restarts ?? 0,
-      lastFailure: replicas?.lastFailure ?? null,
-      pids: live.map((process) => process.pid),
-    };
+/** Measures the load since the last look and resizes the group when the policy wants it. */
+function scaleGroup(
+  record: EndpointRecord,
+  { name, scaling }: Variant,
+  group: Group,
+  log: ServingLog,
+): void {
+  const { load, replicas } = group;
+  settleLoad(load);
+  const now = performance.now();
+  const intervalMs = Math.max(1, now - group.measuredAt);
+  const { inFlightMs, requests } = load;
+  const latencies = load.latencies.sort((a, b) => a - b);
+  group.measuredAt = now;
+  load.inFlightMs = 0;
+  load.requests = 0;
+  load.latencies = [];
+  if (scaling === undefined) return;
+  const current = replicas.desired;
+  const metric = {
+    ConcurrencyPerInstance: inFlightMs / intervalMs / current,
+    InvocationsPerInstance: (requests * 60_000) / intervalMs / current,
+    LatencyP95Ms: latencies[Math.ceil(latencies.length * 0.95) - 1] ?? null,
+  }[scaling.metric];
+  const lastScaledAt = group.scaledAt;
+  const wanted = desiredInstances({ scaling, current, metric, now, lastScaledAt });
+  if (wanted === current) return;
+  group.scaledAt = now;
+  replicas.resize(wanted);
+  log.info(`Endpoint ${record.name}, ${name}: ${current} to ${wanted} instances`, {
+    metric: scaling.metric,
+    value: metric,
+    target: scaling.targetValue,
   });
-  const up = variants.every((variant) => variant.readyInstances > 0);
-  return {
-    name: record.name,
-    arn: record.arn,
-    status: entry.updating ? 'Updating' : up ? 'InService' : 'Creating',
-    revision: record.revision,
-    updatedAt: record.updatedAt,
-    variants,
-    invocations: entry.invocations,
-    errors: entry.errors,
-    failure: entry.failure,
-  };
-}
-
-function describe(record: EndpointRecord): string {
-  return record.variants
-    .map(({ name, model }) => `${name}: ${model.name ?? model.uri} ${model.version ?? ''}`.trim())
-    .join(', ');
-}
-
-function asServingError(error: unknown, variant: string): unknown {
-  if (error instanceof ServingError) return error;
-  if (error instanceof PredictionFailed) return modelError(variant, 500, error.message);
-  // SageMaker reports a container that did not answer in time with the status 0.
-  if (error instanceof PredictionTimedOut) return modelError(variant, 0, error.message);
-  return error;
 }
 
 /** Where a model lies without an artifact store: its own path or URL, else the recorded one. */

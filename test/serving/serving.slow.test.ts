@@ -71,7 +71,7 @@ describe('invocations', () => {
       [JSON.stringify({ inputs: Array(1025).fill('a') }), 400, /at most 1024/],
       [JSON.stringify({ inputs: ['a'.repeat(100_001)] }), 400, /100000 characters/],
       [JSON.stringify({ inputs: ['a'.repeat(7_000_000)] }), 413, /6291456 bytes/],
-      ['a,b', 415, /"text\/csv" is not supported/, { 'content-type': 'text/csv' }],
+      ['<a/>', 415, /"text\/xml" is not supported/, { 'content-type': 'text/xml' }],
       ['{}', 400, /cannot be read/, { 'content-encoding': 'gzip' }],
       ['{}', 415, /cannot be read/, { 'content-encoding': 'nonsense' }],
     ];

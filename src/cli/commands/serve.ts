@@ -8,7 +8,7 @@ import { startServer } from '../../api/server.js';
 import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
 import { createInspector } from '../../runtime/test-state/inspector.js';
-import { openServing } from '../../serving/index.js';
+import { announceServer, openServing } from '../../serving/index.js';
 import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
 import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
@@ -83,6 +83,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     locate: (model) => parts.services.artifacts.path(model.uri),
   });
   const engine = await parts.openEngine(null);
+  let unannounce = async (): Promise<void> => undefined;
   try {
     const server = await startServer({
       host,
@@ -102,12 +103,14 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       },
     });
     parts.executions.fill(executionService(server.api.context));
+    unannounce = await announceServer(parts.home, server.url);
     greet(server.url, parts);
     const silence = announceEndpoints(server.url, () => serving.supervisor.views());
     await untilSignal();
     silence();
     await server.close();
   } finally {
+    await unannounce();
     await engine.close();
     await serving.close();
   }
