@@ -9,6 +9,7 @@ import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
 import { registerHandler } from '../handlers/ml/register.js';
 import { registryHandlers } from '../handlers/ml/registry-actions.js';
+import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js';
 import { validateHandler } from '../handlers/ml/validate.js';
 import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
 import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
@@ -55,6 +56,8 @@ export function createMlHandlers(options: {
       validateHandler,
       preprocessHandler,
       fineTuneHandler(training),
+      searchSpaceHandler,
+      selectBestHandler,
       evaluateHandler(),
       registerHandler({ registry }),
       ...registryHandlers(registry),

@@ -10,29 +10,16 @@ import {
   fineTune,
   type ProgressEvent,
 } from '../../../src/ml/fine-tune.js';
-import { SeededRandom } from '../../../src/ml/onnx/seeded-random.js';
 import { writeTinyModel } from '../encoder/model-folder.js';
+import { writeRows } from './rows.js';
 
 const root = mkdtempSync(join(tmpdir(), 'stepwell-fine-tune-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const at = (name: string): string => join(root, name);
 
 writeTinyModel(at('base'));
-writeRows('train.jsonl', 60, 1);
-writeRows('validation.jsonl', 20, 2);
-
-/** Praise holds good or great, complaints bad or awful; the rest is filling of several lengths. */
-function writeRows(file: string, count: number, seed: number): void {
-  const random = new SeededRandom(seed);
-  const filling = 'the room was and the app is on monday it food very'.split(' ');
-  const lines = Array.from({ length: count }, (_, i) => {
-    const label = i % 2 === 0 ? 'positive' : 'negative';
-    const word = random.pick(label === 'positive' ? ['good', 'great'] : ['bad', 'awful']);
-    const rest = Array.from({ length: 2 + random.below(24) }, () => random.pick(filling));
-    return `${JSON.stringify({ text: random.shuffled([word, ...rest]).join(' '), label })}\n`;
-  });
-  writeFileSync(at(file), lines.join(''));
-}
+writeRows(at('train.jsonl'), 60, 1);
+writeRows(at('validation.jsonl'), 20, 2);
 
 function options(output: string, more: Partial<FineTuneOptions> = {}): FineTuneOptions {
   return {

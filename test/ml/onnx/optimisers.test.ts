@@ -72,7 +72,7 @@ function expected(settings: OptimiserSettings, maxNorm: number): number[] {
       let direction: number;
       if (settings.kind === 'sgd') {
         m[i] = settings.momentum * m[i]! + g;
-        direction = m[i];
+        direction = settings.nesterov ? g + settings.momentum * m[i] : m[i];
       } else {
         m[i] = settings.beta1 * m[i]! + (1 - settings.beta1) * g;
         v[i] = settings.beta2 * v[i]! + (1 - settings.beta2) * g * g;
@@ -88,7 +88,7 @@ function expected(settings: OptimiserSettings, maxNorm: number): number[] {
   return w;
 }
 
-describe.each([ADAMW, SGD])('$kind', (settings) => {
+describe.each([ADAMW, SGD, { ...SGD, nesterov: true }])('$kind $nesterov', (settings) => {
   test.each([
     ['without clipping', 1e9],
     ['with the gradient clipped', 0.7],
