@@ -26,7 +26,7 @@ const LAW: Readonly<Record<string, Row>> = {
   wire: { values: ['lib', 'core/evolve'], types: ['core'], modules: [] },
   store: { values: ['lib'], types: ['core'] },
   // Pictures: a definition and a journal in, text out.
-  graph: { values: ['lib'], types: ['core'], modules: ['@dagrejs/dagre'] },
+  graph: { values: ['lib', 'core/visits'], types: ['core'], modules: ['@dagrejs/dagre'] },
   ml: { values: ['lib'] },
   handlers: { values: ['lib', 'ml', 'serving/index'] },
   // The engine answers for histories: the projection is wire's, and pure.

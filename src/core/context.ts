@@ -59,7 +59,7 @@ export function contextObject(
   const execution: [string, Json][] = [
     ['Id', identity.arn],
     ['Input', state.input],
-    ['StartTime', formatTimestamp(state.startedAt)],
+    ['StartTime', formatTimestamp(state.forkedFrom?.startedAt ?? state.startedAt)],
     ['Name', identity.name],
     ['RoleArn', identity.roleArn],
   ];

@@ -14,7 +14,13 @@ import { type Machine, stateOf } from './machine.js';
 import { type ExecutionState, type Phase, ROOT_FRAME } from './state.js';
 import { endTask, showTaskFailure, TIMED_OUT } from './states/task.js';
 import { exitWait } from './states/wait.js';
-import { DEADLINE_TIMER, parseTimer, type Stimulus, type TaskRef } from './stimulus.js';
+import {
+  DEADLINE_TIMER,
+  type FrameEdit,
+  parseTimer,
+  type Stimulus,
+  type TaskRef,
+} from './stimulus.js';
 import { HistoryLimitReached, Turn } from './turn.js';
 
 export function decide(
@@ -57,6 +63,10 @@ function react(turn: Turn, stimulus: Stimulus): Eventually<void> {
       return mapRunEnded(turn, stimulus);
     case 'Stop':
       return stop(turn, stimulus.failure);
+    case 'Fork':
+      return fork(turn, stimulus);
+    case 'Edit':
+      return edit(turn, stimulus.edit);
     case 'Continue':
       return undefined;
     default:
@@ -233,6 +243,33 @@ function redrive(turn: Turn): undefined {
     const redriveCount = phase.redrives + 1;
     turn.event(id, { type: 'MapRunRedriven', by: phase.by, mapRunArn, redriveCount });
   }
+  return undefined;
+}
+
+/** The facts taken over are all of ended states or of open fan-outs: what is ready goes on by itself. */
+function fork(turn: Turn, stimulus: Extract<Stimulus, { type: 'Fork' }>): Eventually<void> {
+  const { origin, deadlineAt, result } = stimulus;
+  turn.note(ROOT_FRAME, { type: 'ExecutionForked', origin, deadlineAt });
+  if (stimulus.edit !== null) edit(turn, stimulus.edit);
+  if (turn.root.phase.is === 'ended') {
+    turn.event(ROOT_FRAME, { type: 'ExecutionEnded', status: 'SUCCEEDED', failure: null });
+    return undefined;
+  }
+  if (result === null) return undefined;
+  const { frame, by, output } = result;
+  const outcome = { ok: true, output } as const;
+  return turn.frame(frame).phase.is === 'map-run'
+    ? mapRunEnded(turn, { type: 'MapRunEnded', frame, by, outcome, aborted: false })
+    : endTask(turn, frame, outcome, 'run');
+}
+
+function edit(turn: Turn, { frame, value, variables }: FrameEdit): undefined {
+  if (turn.state.frames.get(frame)?.phase.is !== 'ready') return undefined;
+  turn.note(frame, {
+    type: 'FrameEdited',
+    ...(value === undefined ? {} : { value }),
+    ...(variables === undefined ? {} : { variables }),
+  });
   return undefined;
 }
 

@@ -35,6 +35,7 @@ export class Draft implements ExecutionState {
     this.redriveCount = state.redriveCount;
     this.redrivenAt = state.redrivenAt;
     this.outcome = state.outcome;
+    this.forkedFrom = state.forkedFrom;
     this.frames = new Map(state.frames);
     this.ready = new Set(state.ready);
   }

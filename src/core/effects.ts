@@ -26,6 +26,7 @@ export function effectsOf(fact: Fact): readonly Effect[] {
   switch (fact.type) {
     case 'ExecutionStarted':
     case 'ExecutionRedriven':
+    case 'ExecutionForked':
       return fact.deadlineAt === null
         ? NONE
         : [{ do: 'set-timer', key: DEADLINE_TIMER, dueAt: fact.deadlineAt }];

@@ -79,6 +79,7 @@ function begin(fact: FactOf<'ExecutionStarted'>): Draft {
     redriveCount: 0,
     redrivenAt: null,
     outcome: null,
+    forkedFrom: null,
     frames: new Map([[ROOT_FRAME, root]]),
     ready: new Set([ROOT_FRAME]),
   });
@@ -162,6 +163,17 @@ function change(draft: Draft, fact: Exclude<Fact, FactOf<'ExecutionStarted'>>): 
       return end(draft, fact);
     case 'ExecutionRedriven':
       return redrive(draft, fact);
+    case 'ExecutionForked':
+      draft.forkedFrom = { origin: fact.origin, startedAt: draft.startedAt };
+      draft.startedAt = fact.at;
+      draft.deadlineAt = fact.deadlineAt;
+      return;
+    case 'FrameEdited': {
+      const frame = draft.open(fact.frame);
+      if (fact.value !== undefined) frame.value = fact.value;
+      if (fact.variables !== undefined) frame.variables = merged(frame.variables, fact.variables);
+      return;
+    }
     default:
       return assertNever(fact);
   }
@@ -272,7 +284,7 @@ function endChild(draft: Draft, fact: FactOf<'ChildEnded'>): void {
 }
 
 /** What a redrive goes back to instead of entering the state again. */
-function resumeOf(phase: Phase): Resume {
+export function resumeOf(phase: Phase): Resume {
   switch (phase.is) {
     case 'fan-out':
     case 'map-run':

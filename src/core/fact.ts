@@ -107,6 +107,15 @@ export interface MapRunRequest {
   readonly toleratedPercentage: number | null;
 }
 
+/** Where a forked execution comes from. */
+export interface ForkOrigin {
+  readonly arn: string;
+  /** Seq of the last fact of the origin that was looked at. */
+  readonly seq: Seq;
+  /** SHA-256 of the JSON text of the origin's facts up to `seq`. */
+  readonly digest: string;
+}
+
 export interface FactHead {
   readonly seq: Seq;
   readonly at: EpochMs;
@@ -238,6 +247,19 @@ export type FactBody =
       readonly type: 'ExecutionRedriven';
       readonly redriveCount: number;
       readonly deadlineAt: EpochMs | null;
+    }
+  | {
+      /** All facts before it were taken over from another execution; what follows is this one's. */
+      readonly type: 'ExecutionForked';
+      readonly origin: ForkOrigin;
+      readonly deadlineAt: EpochMs | null;
+    }
+  | {
+      /** A person changed what a frame holds before it went on: a fork's edits, a debugger's. */
+      readonly type: 'FrameEdited';
+      readonly value?: Json;
+      /** Laid over the frame's variables. */
+      readonly variables?: JsonObject;
     };
 
 export type Fact = FactHead & FactBody;

@@ -1,7 +1,13 @@
 /** The state of one execution: the fold of its journal. Plain data, no behaviour. */
 import type { EpochMs, FrameId, Nonce, RevisionId, Seq } from '../lib/brand.js';
 import type { Json, JsonObject } from '../lib/json.js';
-import type { ExecutionIdentity, MapRunRequest, Outcome, TaskResource } from './fact.js';
+import type {
+  ExecutionIdentity,
+  ForkOrigin,
+  MapRunRequest,
+  Outcome,
+  TaskResource,
+} from './fact.js';
 
 export const ROOT_FRAME = '0' as FrameId;
 export const ROOT_BLOCK = '';
@@ -102,6 +108,8 @@ export interface ExecutionState {
   readonly redriveCount: number;
   readonly redrivenAt: EpochMs | null;
   readonly outcome: Outcome | null;
+  /** Of a forked execution: where it comes from, and when its origin had started. */
+  readonly forkedFrom: { readonly origin: ForkOrigin; readonly startedAt: EpochMs } | null;
   readonly frames: ReadonlyMap<FrameId, Frame>;
   /** Frames that can go on without the outside, in the order they became so. */
   readonly ready: ReadonlySet<FrameId>;

@@ -1,13 +1,19 @@
 /** What reaches an execution from outside. A stale stimulus yields no facts. */
 import type { EpochMs, FrameId, Nonce, RevisionId, Seq } from '../lib/brand.js';
-import type { Json } from '../lib/json.js';
-import type { ExecutionIdentity, Failure, Outcome } from './fact.js';
+import type { Json, JsonObject } from '../lib/json.js';
+import type { ExecutionIdentity, Failure, ForkOrigin, Outcome } from './fact.js';
 
 /** Names one attempt of one task; a message with another nonce is stale. */
 export interface TaskRef {
   readonly frame: FrameId;
   readonly scheduled: Seq;
   readonly nonce: Nonce;
+}
+
+export interface FrameEdit {
+  readonly frame: FrameId;
+  readonly value?: Json;
+  readonly variables?: JsonObject;
 }
 
 export type Stimulus =
@@ -45,6 +51,21 @@ export type Stimulus =
       readonly aborted: boolean;
     }
   | { readonly type: 'Stop'; readonly failure: Failure }
+  /** Goes on from facts taken over from another execution, which are the state already. */
+  | {
+      readonly type: 'Fork';
+      readonly origin: ForkOrigin;
+      readonly deadlineAt: EpochMs | null;
+      readonly edit: FrameEdit | null;
+      /** The answer to a task or Map Run under way that the origin had already. */
+      readonly result: {
+        readonly frame: FrameId;
+        readonly by: Seq;
+        readonly output: Json;
+      } | null;
+    }
+  /** A person changes what a frame that is about to enter a state holds. */
+  | { readonly type: 'Edit'; readonly edit: FrameEdit }
   | { readonly type: 'Redrive' }
   /** A turn stopped at its cap: go on. */
   | { readonly type: 'Continue' };

@@ -4,6 +4,7 @@
  * to be worked on, so that concurrency alone is no difference.
  */
 import type { Fact } from '../core/fact.js';
+import { placesOf } from '../core/visits.js';
 import type { FrameId } from '../lib/brand.js';
 import { deepEqual, type Json } from '../lib/json.js';
 
@@ -79,7 +80,7 @@ function tell(step: Step | undefined): string {
 
 function stepsOf(facts: readonly Fact[]): ReadonlyMap<string, readonly Step[]> {
   const steps = new Map<string, Step[]>();
-  const places = new Map<FrameId, string>();
+  const places = placesOf(facts);
   const values = new Map<FrameId, Json>();
   const states = new Map<FrameId, string>();
   const add = (frame: FrameId, fact: Fact, what: Step['what'], value: Json, told: string): void => {
@@ -104,10 +105,6 @@ function stepsOf(facts: readonly Fact[]): ReadonlyMap<string, readonly Step[]> {
         values.set(fact.frame, fact.input);
         break;
       case 'ChildStarted':
-        places.set(
-          fact.child,
-          `${places.get(fact.frame) ?? 'root'} › ${states.get(fact.frame) ?? ''}[${fact.index}]`,
-        );
         values.set(fact.child, fact.input);
         break;
       case 'StateEntered':

@@ -24,7 +24,15 @@ import {
   type Resources,
   type TaskProgress,
 } from './dispatcher.js';
-import type { ActivityTask, Engine, Revision, Started, StartRequest, TokenAnswer } from './face.js';
+import type {
+  ActivityTask,
+  Engine,
+  ForkRequest,
+  Revision,
+  Started,
+  StartRequest,
+  TokenAnswer,
+} from './face.js';
 import { loadJournal } from './journal.js';
 import { Listeners, type FactsListener } from './listeners.js';
 import { LiveExecutions } from './live.js';
@@ -253,6 +261,26 @@ class LocalEngine implements Engine {
       // Another engine was faster with the same name.
       if (facts.length === 0) return { is: 'exists', state };
       return { is: 'started', startedAt: state.startedAt };
+    });
+  }
+
+  async fork({ prepared, revision }: ForkRequest): Promise<Started> {
+    this.refuseWhenClosed();
+    await this.machines.save(revision);
+    const { facts, stimulus } = prepared;
+    const [first] = facts;
+    assert(first?.type === 'ExecutionStarted', 'A fork begins with a start.');
+    const arn = first.identity.arn as ExecutionArn;
+    this.mine?.add(arn);
+    return this.live.enqueue(arn, async (live) => {
+      if (live.state !== null) return { is: 'exists', state: live.state };
+      const made = await this.turns.fork(live, facts, stimulus);
+      if (made === null) await this.live.load(live);
+      assert(live.state !== null, 'A fork leaves a state behind.');
+      const state: ExecutionState = live.state;
+      return made === null
+        ? { is: 'exists', state }
+        : { is: 'started', startedAt: state.startedAt };
     });
   }
 

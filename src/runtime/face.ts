@@ -5,6 +5,7 @@
 import type { EpochMs, ExecutionArn, RevisionId } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { ExecutionIdentity, Fact, Failure } from '../core/fact.js';
+import type { PreparedFork } from '../core/fork/prepare.js';
 import type { ExecutionState } from '../core/state.js';
 import type { HistoryEvent } from '../wire/history.js';
 import type { MapRun } from '../wire/map-run.js';
@@ -57,9 +58,17 @@ export interface MapRunChange {
   readonly toleratedFailureCount?: number | undefined;
 }
 
+export interface ForkRequest {
+  readonly prepared: PreparedFork;
+  /** What the fork goes on with; the prepared facts name it. */
+  readonly revision: Revision;
+}
+
 export interface Engine {
   readonly mapRuns: MapRunsFace;
   start(request: StartRequest): Promise<Started>;
+  /** A new execution that takes over facts of another one and goes on from there by itself. */
+  fork(request: ForkRequest): Promise<Started>;
   /** State folded from the journal, or null when there is no such execution. */
   state(arn: ExecutionArn): Promise<ExecutionState | null>;
   facts(arn: ExecutionArn): Promise<readonly Fact[] | null>;

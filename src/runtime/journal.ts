@@ -117,14 +117,17 @@ export interface Prepared {
   readonly effects: readonly Effect[];
 }
 
-/** Turns a turn's facts into one commit: journal, row, timers and outbox together. */
+/**
+ * Turns a turn's facts into one commit: journal, row, timers and outbox together. Facts taken over from
+ * another execution come first; what they promised was kept there.
+ */
 export function prepareCommit(
   previous: { readonly seq: Seq; readonly digest: Digest },
-  facts: readonly Fact[],
+  { taken, facts }: { readonly taken: readonly Fact[]; readonly facts: readonly Fact[] },
   state: ExecutionState,
   firedTimers: readonly string[],
 ): Prepared {
-  const text = JSON.stringify(facts);
+  const text = JSON.stringify(taken.length === 0 ? facts : [...taken, ...facts]);
   const effects = facts.flatMap((fact) => effectsOf(fact));
   if (state.status !== 'RUNNING') effects.push(...pendingEnds(state));
   const commit: Commit = {
@@ -132,7 +135,7 @@ export function prepareCommit(
     after: previous.seq,
     previousDigest: previous.digest,
     facts: text,
-    count: facts.length,
+    count: taken.length + facts.length,
     digest: chainDigest(previous.digest, text),
     row: rowOf(state),
     timers: timerChanges(effects, firedTimers),

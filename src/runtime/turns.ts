@@ -4,8 +4,11 @@
  */
 import { decide } from '../core/decide.js';
 import type { Env } from '../core/env.js';
+import { fold } from '../core/evolve.js';
 import type { Fact } from '../core/fact.js';
+import type { ExecutionState } from '../core/state.js';
 import type { Stimulus } from '../core/stimulus.js';
+import { assert } from '../lib/assert.js';
 import type { ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
 import type { Store } from '../store/store.js';
 import { prepareCommit } from './journal.js';
@@ -24,6 +27,14 @@ export interface TurnsWorld {
   settled(arn: ExecutionArn, turn: Unsettled): void;
   /** The store does not say what became of a commit. */
   unknown(arn: ExecutionArn, error: unknown): void;
+}
+
+interface Made {
+  readonly facts: readonly Fact[];
+  readonly state: ExecutionState;
+  readonly fired: readonly string[];
+  /** Facts of another execution, written before them; their effects are over. */
+  readonly taken: readonly Fact[];
 }
 
 export class Turns {
@@ -51,16 +62,35 @@ export class Turns {
     const { facts, state } = turn;
     if (facts.length === 0) return facts;
     const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
-    const previous = { seq: before?.seq ?? (0 as Seq), digest: live.digest };
-    const { commit, effects } = prepareCommit(previous, facts, state, fired);
-    live.unsettled = { digest: commit.digest, state, facts, effects };
+    return (await this.write(live, { facts, state, fired, taken: [] })) ? facts : null;
+  }
+
+  /** A new execution that begins with facts of another one; null when there is one of its name. */
+  async fork(
+    live: Live,
+    taken: readonly Fact[],
+    stimulus: Stimulus,
+  ): Promise<readonly Fact[] | null> {
+    const before = fold(taken);
+    assert(before !== null, 'A fork takes over at least the start.');
+    const machine = await this.world.machines.machine(before.revision);
+    const { facts, state } = await decide(machine, before, stimulus, this.world.env());
+    return (await this.write(live, { facts, state, fired: [], taken })) ? facts : null;
+  }
+
+  /** False when another writer was faster. */
+  private async write(live: Live, made: Made): Promise<boolean> {
+    const { facts, state, fired, taken } = made;
+    const previous = { seq: live.state?.seq ?? (0 as Seq), digest: live.digest };
+    const { commit, effects } = prepareCommit(previous, { taken, facts }, state, fired);
+    live.unsettled = { digest: commit.digest, state, facts: [...taken, ...facts], effects };
     const answer = await this.world.store
       .commit(commit)
       .catch((error) => this.replyLost(live, error));
     if (answer === 'committed') this.settled(live);
     // A conflict may be with this very commit, when its first reply was lost on the way.
-    else if (!(await this.settle(live))) return null;
-    return facts;
+    else return this.settle(live);
+    return true;
   }
 
   /** Applied or not: only the store knows. What memory holds is no longer trusted. */

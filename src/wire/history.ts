@@ -141,6 +141,8 @@ function show(fact: Fact, around: Around): Shown {
     case 'WaitStarted':
     case 'AttemptFailed':
     case 'RetryStarted':
+    case 'ExecutionForked':
+    case 'FrameEdited':
       throw new Error(`${fact.type} is a private fact.`);
     default:
       return assertNever(fact);

@@ -53,10 +53,12 @@ export interface WorldOptions {
   readonly seed?: number;
   readonly store?: Store;
   readonly limits?: Limits;
+  /** Where the clock stands at first, epoch milliseconds. */
+  readonly startAt?: number;
 }
 
 export async function openWorld(script: Script, options: WorldOptions = {}): Promise<World> {
-  const clock = new VirtualClock();
+  const clock = new VirtualClock(options.startAt);
   const random = new SeededRandom(options.seed ?? 1);
   const store = options.store ?? new MemoryStore();
   const handlers = new ScriptedHandlers(script, clock);
