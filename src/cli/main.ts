@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `stepwell`: the commands and the one place where a mistake becomes a message and an exit status. */
 import { Command, CommanderError } from 'commander';
+import { ForkRefused } from '../core/fork/prepare.js';
 import { ConfigError } from '../handlers/config.js';
 import { StoreUnavailable } from '../store/unavailable.js';
 import { EXIT, Problem } from './problem.js';
@@ -16,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   describe: async () => (await import('./commands/executions.js')).addExecutions,
   history: async () => (await import('./commands/executions.js')).addExecutions,
   stop: async () => (await import('./commands/executions.js')).addExecutions,
+  fork: async () => (await import('./commands/fork.js')).addFork,
   graph: async () => (await import('./commands/graph.js')).addGraph,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
@@ -62,6 +64,10 @@ function explain(error: unknown): number {
   if (error instanceof Problem) {
     process.stderr.write(`${red('error')} ${error.message}\n`);
     if (error.mend !== null) process.stderr.write(`  ${error.mend}\n`);
+    return EXIT.badInput;
+  }
+  if (error instanceof ForkRefused) {
+    process.stderr.write(`${red('error')} ${error.message}\n  ${error.mend}\n`);
     return EXIT.badInput;
   }
   if (error instanceof ConfigError || error instanceof StoreUnavailable) {

@@ -109,6 +109,7 @@ function describe(state: ExecutionState, options: LookOptions): void {
     input: state.input,
     ...(outcome === null ? {} : outcome.ok ? { output: outcome.output } : outcome.failure),
     events: state.eventCount,
+    ...(state.forkedFrom === null ? {} : { forkedFrom: state.forkedFrom.origin }),
   };
   const indent = options.json ? 0 : 2;
   process.stdout.write(`${JSON.stringify(shown, null, indent)}\n`);

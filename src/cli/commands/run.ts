@@ -3,8 +3,7 @@
  * from the journal: the execution's name is derived from the machine and its input unless given.
  */
 import type { Command } from 'commander';
-import type { Fact } from '../../core/fact.js';
-import { type ExecutionState, ROOT_FRAME } from '../../core/state.js';
+import type { ExecutionState } from '../../core/state.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import { sha256 } from '../../lib/digest.js';
 import { canonicalJson, type Json } from '../../lib/json.js';
@@ -12,8 +11,8 @@ import type { Engine } from '../../runtime/face.js';
 import { loadJournal } from '../../runtime/journal.js';
 import { revisionOf } from '../../runtime/machines.js';
 import type { Store } from '../../store/store.js';
-import { projectHistory } from '../../wire/history.js';
 import { assemble } from '../assemble.js';
+import { emit, EventLines, leaveOnSignal, report } from '../driving.js';
 import {
   checkMachine,
   describeDiagnostic,
@@ -23,11 +22,10 @@ import {
 } from '../input.js';
 import { localExecutions, publishMachine } from '../executions.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
-import { EXIT, Problem } from '../problem.js';
-import { firstLine, ProgressView } from '../progress.js';
-import { bold, dim, duration, green, red, yellow } from '../style.js';
-import { summarise } from '../summary.js';
-import { type Watcher, watch } from '../watch.js';
+import { Problem } from '../problem.js';
+import { ProgressView } from '../progress.js';
+import { bold, dim, yellow } from '../style.js';
+import { watch } from '../watch.js';
 
 interface RunOptions {
   readonly input?: string;
@@ -169,87 +167,4 @@ async function drive(
     }
   }
   return engine.ended(arn);
-}
-
-/** The first signal stops cleanly: the journal keeps what was done. */
-function leaveOnSignal(engine: Engine, view: ProgressView | null): () => void {
-  const onSignal = (): void => {
-    view?.line(yellow('\nInterrupted. Run the same command again to continue.'));
-    engine.close().finally(() => process.exit(EXIT.interrupted));
-    setTimeout(() => process.exit(EXIT.interrupted), 8_000).unref();
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  return () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  };
-}
-
-async function report(
-  state: ExecutionState,
-  store: Store,
-  json: boolean,
-  home: string,
-): Promise<number> {
-  const { outcome, status } = state;
-  const exit = status === 'SUCCEEDED' ? EXIT.succeeded : EXIT.failed;
-  if (outcome === null) throw new Problem('The execution has no result.');
-  if (json) {
-    emit({
-      type: 'result',
-      status,
-      ...(outcome.ok
-        ? { output: outcome.output }
-        : { error: outcome.failure.error, cause: outcome.failure.cause }),
-      executionArn: state.identity.arn,
-    });
-    return exit;
-  }
-  const took = duration((state.stoppedAt ?? state.startedAt) - state.startedAt);
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
-  print('');
-  if (outcome.ok) {
-    print(`${green(bold(status))} in ${took}`);
-    const summary = summarise(outcome.output, home);
-    print(summary ?? JSON.stringify(outcome.output, null, 2));
-  } else {
-    print(`${red(bold(status))} after ${took}`);
-    print(`  error  ${outcome.failure.error ?? '(none)'}`);
-    print(`  cause  ${firstLine(outcome.failure.cause ?? '(none)')}`);
-    // What had been measured before the failure is worth seeing too.
-    const measured = summarise(state.frames.get(ROOT_FRAME)?.value ?? null, home);
-    if (measured !== null) print(`\n${measured}`);
-  }
-  print('');
-  print(dim(`events   npx stepwell history ${state.identity.name}`));
-  print(dim(`kept in  ${store.description}`));
-  return exit;
-}
-
-/** Events of the history as lines; their numbers go on where an earlier run of the execution stood. */
-class EventLines implements Watcher {
-  private readonly facts: Fact[] = [];
-  private printed = 0;
-
-  known(facts: readonly Fact[]): void {
-    this.facts.push(...facts);
-    this.printed = projectHistory(this.facts).length;
-  }
-
-  news(facts: readonly Fact[]): void {
-    this.facts.push(...facts);
-    const events = projectHistory(this.facts).slice(this.printed);
-    this.printed += events.length;
-    for (const { details, ...head } of events) {
-      emit({
-        type: 'event',
-        event: { ...head, ...(details ? { [details.name]: details.value } : {}) },
-      });
-    }
-  }
-}
-
-function emit(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
