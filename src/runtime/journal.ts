@@ -23,7 +23,10 @@ import type {
 /** The stored journal is not what this engine wrote: never executed, always reported. */
 export class JournalCorrupt extends Error {
   override readonly name = 'JournalCorrupt';
-  constructor(arn: string, reason: string) {
+  constructor(
+    arn: string,
+    readonly reason: string,
+  ) {
     super(`The journal of ${arn} is damaged: ${reason}. The execution is quarantined.`);
   }
 }

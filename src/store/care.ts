@@ -5,7 +5,7 @@
  */
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
-import type { ExecutionRow, JournalCommit, Page } from './store.js';
+import type { ExecutionRow, JournalCommit, Page, Store } from './store.js';
 
 /** Where a journal ends, as kept beside it. */
 export interface JournalHead {
@@ -82,6 +82,11 @@ export interface StoreCare {
   /** Kinds of documents that are present. */
   documentKinds(): Promise<readonly string[]>;
   size(): Promise<StoreSize>;
+  /**
+   * Runs `work` over the store as it is at one instant where the store can (sqlite); elsewhere each
+   * execution is read at one instant.
+   */
+  frozen<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** What the store finds out about itself; takes a while on a large one. */
   check(): Promise<readonly Finding[]>;
 }

@@ -1,9 +1,10 @@
 /** Care of the store that forgets: the same answers as the durable stores give, so that tools and tests run on it. */
 import type { ExecutionArn } from '../lib/brand.js';
 import type { Derived, Finding, Pending, StoreCare } from './care.js';
-import type { ExecutionRow, JournalCommit, Page } from './store.js';
+import type { ExecutionRow, JournalCommit, Page, Store } from './store.js';
 
 export interface MemoryAccess {
+  readonly store: Store;
   execution(arn: ExecutionArn): MemoryExecution | null;
   executions(): Iterable<MemoryExecution>;
   pending(arn: ExecutionArn): Pending;
@@ -55,6 +56,7 @@ export function memoryCare(access: MemoryAccess): StoreCare {
       }
       return size;
     },
+    frozen: (work) => work(access.store),
     check: async () => [FORGETS],
   };
 }

@@ -42,6 +42,7 @@ export class MemoryStore implements Store {
   readonly #documents = new MemoryDocuments();
   readonly documents: DocumentStore = this.#documents;
   readonly care: StoreCare = memoryCare({
+    store: this,
     execution: (arn) => this.#executions.get(arn) ?? null,
     executions: () => this.#executions.values(),
     pending: (arn) => this.#pending(arn),

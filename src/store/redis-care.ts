@@ -38,7 +38,7 @@ import {
   STAGE,
   TIMER_FIELD,
 } from './redis-scripts.js';
-import type { ExecutionRow, ExecutionStatus, JournalCommit, Page } from './store.js';
+import type { ExecutionRow, ExecutionStatus, JournalCommit, Page, Store } from './store.js';
 
 const WALK_BATCH = 500;
 /** Journal records sent in one call: at most about a megabyte. */
@@ -49,8 +49,7 @@ export interface RedisAccess {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly refuseWrites: () => void;
-  load(arn: ExecutionArn): Promise<readonly JournalCommit[]>;
-  row(arn: ExecutionArn): Promise<ExecutionRow | null>;
+  readonly store: Store;
 }
 
 export class RedisCare implements StoreCare {
@@ -99,7 +98,7 @@ export class RedisCare implements StoreCare {
     const heads = ENDED.map(statusHead);
     const entries = await walk(link, { keys: keys.indexes, heads, from: token }, limit + 1);
     const shown = entries.slice(0, limit);
-    const rows = await Promise.all(shown.map((entry) => this.access.row(indexedArn(entry))));
+    const rows = await Promise.all(shown.map((entry) => this.access.store.row(indexedArn(entry))));
     const items = rows.filter((row) => row !== null && row.status !== 'RUNNING');
     const next = entries.length > limit ? (shown.at(-1) ?? null) : null;
     return { items: items as ExecutionRow[], next };
@@ -112,7 +111,7 @@ export class RedisCare implements StoreCare {
     derived: Derived,
   ): Promise<'done' | 'conflict'> {
     this.access.refuseWrites();
-    const records = (await this.access.load(arn)).length;
+    const records = (await this.access.store.load(arn)).length;
     return (await this.#derive(expected, head, records, derived)) ? 'done' : 'conflict';
   }
 
@@ -164,6 +163,10 @@ export class RedisCare implements StoreCare {
       ended: await this.#count(ENDED),
       bytes: reports.reduce((sum, report) => sum + report.usedMemory, 0),
     };
+  }
+
+  frozen<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    return work(this.access.store);
   }
 
   async check(): Promise<readonly Finding[]> {

@@ -82,13 +82,7 @@ export class RedisStore implements Store {
     this.#readOnly = readOnly;
     const refuseWrites = (): void => this.#refuseWhenReadOnly();
     this.documents = new RedisDocuments(link, keys, refuseWrites);
-    this.care = new RedisCare({
-      link,
-      keys,
-      refuseWrites,
-      load: (arn) => this.load(arn),
-      row: (arn) => this.row(arn),
-    });
+    this.care = new RedisCare({ link, keys, refuseWrites, store: this });
   }
 
   get description(): string {

@@ -16,13 +16,14 @@ import type {
 } from './care.js';
 import type { SqliteDatabase } from './sqlite-file.js';
 import { type ExecutionRecord, ROW_COLUMNS, rowValues, textKey, toRow } from './sqlite-rows.js';
-import type { ExecutionRow, JournalCommit, Page } from './store.js';
+import type { ExecutionRow, JournalCommit, Page, Store } from './store.js';
 
 export interface SqliteAccess {
   readonly database: SqliteDatabase;
   readonly path: string;
   read<T>(query: () => T): T;
   write<T>(change: () => T): Promise<T>;
+  frozen<T>(work: (store: Store) => Promise<T>): Promise<T>;
 }
 
 /** A log longer than this is not folded back: a reader holds it, or nobody opens the store. */
@@ -159,6 +160,10 @@ export class SqliteCare implements StoreCare {
     const all = this.#number('SELECT count(*) FROM executions');
     const pages = this.#pragma('page_count') - this.#pragma('freelist_count');
     return { running, ended: all - running, bytes: pages * this.#pragma('page_size') };
+  }
+
+  frozen<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    return this.access.frozen(work);
   }
 
   async check(): Promise<readonly Finding[]> {

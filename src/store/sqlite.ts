@@ -76,6 +76,18 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** Another connection inside one read transaction: it sees one instant, and writers go on. */
+  static async #frozen<T>(path: string, work: (store: Store) => Promise<T>): Promise<T> {
+    const database = openDatabase(path, true);
+    const store = new SqliteStore(database, path, null);
+    try {
+      database.exec('BEGIN');
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
   private constructor(database: SqliteDatabase, path: string, ownership: Ownership | null) {
     this.#database = database;
     this.#path = path;
@@ -94,6 +106,7 @@ export class SqliteStore implements Store {
       path,
       read: (query) => this.#explained(query),
       write: (change) => this.#group.add(change),
+      frozen: (work) => SqliteStore.#frozen(path, work),
     };
     this.documents = new SqliteDocuments(access);
     this.care = new SqliteCare(access);

@@ -1,0 +1,15 @@
+/** Walks the pages of a store's lists one item at a time, so that nothing holds a whole list. */
+import type { Page } from '../store/store.js';
+
+const BATCH = 200;
+
+export async function* everyItem<T>(
+  read: (limit: number, token: string | null) => Promise<Page<T>>,
+): AsyncGenerator<T> {
+  for (let token: string | null = null; ; ) {
+    const page: Page<T> = await read(BATCH, token);
+    yield* page.items;
+    if (page.next === null) return;
+    token = page.next;
+  }
+}
