@@ -35,6 +35,8 @@ const LAW: Readonly<Record<string, Row>> = {
     types: ['store', 'wire'],
   },
   serving: { values: ['lib', 'ml'] },
+  // Doctor, rebuild, backup: everything follows from the journals, so it folds and loads them.
+  care: { values: ['lib', 'core', 'runtime'], types: ['store'] },
   schedule: { values: ['lib', 'runtime'], types: ['core', 'store'] },
   simulate: {
     // Mocks throw what handlers throw, and say in JSONata which call they are for.

@@ -39,7 +39,10 @@ export async function exportOf(
     definition: revision?.definition ?? null,
     type: state.identity.type,
   };
-  return { header, lines: executionLines(store, arn, { executions: 0, documents: 0, damaged: [] }) };
+  return {
+    header,
+    lines: executionLines(store, arn, { executions: 0, documents: 0, damaged: [] }),
+  };
 }
 
 export interface Imported {

@@ -23,6 +23,8 @@ import type { HandlerServices, TaskProgress } from '../runtime/dispatcher.js';
 import { createMapItems, s3OptionsOf } from '../handlers/map-items/index.js';
 import { createEngine } from '../runtime/engine.js';
 import type { Engine } from '../runtime/face.js';
+import { isHalfRestored } from '../care/backup.js';
+import { StoreUnavailable } from '../store/unavailable.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createLogger } from './logger.js';
@@ -108,8 +110,9 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     services,
     executions,
     log,
-    openEngine: (only) =>
-      createEngine({
+    openEngine: async (only) => {
+      await refuseHalfRestored(store);
+      return createEngine({
         store,
         resources: registry,
         services,
@@ -117,10 +120,19 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
         mapItems,
         ...(only === null ? {} : { only }),
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-      }),
+      });
+    },
     close: async () => {
       await ml.close();
       await store.close();
     },
   };
+}
+
+/** Executions or definitions may be missing in it. */
+async function refuseHalfRestored(store: Store): Promise<void> {
+  if (!(await isHalfRestored(store))) return;
+  throw new StoreUnavailable(
+    `A restore into ${store.description} was cut short. Run it again with --overwrite.`,
+  );
 }

@@ -7,10 +7,9 @@ import type { JsonObject } from '../lib/json.js';
 import type { Revision } from '../runtime/face.js';
 import { loadJournal } from '../runtime/journal.js';
 import { Machines } from '../runtime/machines.js';
-import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
-import { defaultStore } from './assemble.js';
 import { Problem } from './problem.js';
+import { type StoreOption, useStore } from './store-option.js';
 
 export interface KeptExecution {
   readonly arn: ExecutionArn;
@@ -20,16 +19,8 @@ export interface KeptExecution {
   readonly definition: JsonObject;
 }
 
-export async function withStore<T>(
-  options: { readonly store?: string },
-  work: (store: Store) => Promise<T>,
-): Promise<T> {
-  const store = await openStore(options.store ?? defaultStore(), { readOnly: true });
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
+export function withStore<T>(options: StoreOption, work: (store: Store) => Promise<T>): Promise<T> {
+  return useStore(options, 'read', work);
 }
 
 /** An execution by ARN, or by name when only one has it. */

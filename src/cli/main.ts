@@ -21,6 +21,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   graph: async () => (await import('./commands/graph.js')).addGraph,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
+  doctor: async () => (await import('./commands/doctor.js')).addDoctor,
+  rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
+  backup: async () => (await import('./commands/backup.js')).addBackup,
+  restore: async () => (await import('./commands/backup.js')).addBackup,
+  export: async () => (await import('./commands/backup.js')).addBackup,
+  import: async () => (await import('./commands/backup.js')).addBackup,
+  quarantine: async () => (await import('./commands/quarantine.js')).addQuarantine,
   serve: async () => (await import('./commands/serve.js')).addServe,
 };
 

@@ -3,7 +3,9 @@ import type { Fact } from '../core/fact.js';
 import type { Stimulus } from '../core/stimulus.js';
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Clock } from './clock.js';
-import type { LiveExecutions } from './live.js';
+import { JournalCorrupt } from './journal.js';
+import type { Live, LiveExecutions } from './live.js';
+import { ExecutionQuarantined, type Quarantine } from './quarantine.js';
 import { isFault, type Troubles } from './troubles.js';
 import type { Turns } from './turns.js';
 
@@ -16,6 +18,7 @@ export interface DeliveryWorld {
   readonly turns: Turns;
   readonly clock: Clock;
   readonly troubles: Troubles;
+  readonly quarantine: Quarantine;
   /** Whether this engine drives the execution. */
   drives(arn: ExecutionArn): boolean;
 }
@@ -28,9 +31,52 @@ export class Delivery {
   constructor(private readonly world: DeliveryWorld) {}
 
   /** One stimulus, one turn, one commit; resolves to the facts that became durable. */
-  deliver(arn: ExecutionArn, stimulus: Stimulus): Promise<readonly Fact[]> {
-    const { live, turns } = this.world;
-    return live.enqueue(arn, (held) => turns.run(held, stimulus));
+  async deliver(arn: ExecutionArn, stimulus: Stimulus): Promise<readonly Fact[]> {
+    const { quarantine, turns } = this.world;
+    const run = (held: Live): Promise<readonly Fact[]> => turns.run(held, stimulus);
+    if (stimulus.type !== 'Stop' || !quarantine.suspects(arn)) return this.drive(arn, run);
+    // A person may end what the engine cannot go on with, if its journal can be read.
+    const facts = await this.world.live.enqueue(arn, run);
+    await quarantine.release(arn);
+    return facts;
+  }
+
+  /**
+   * Works on an execution whose mailbox is held. A fault is tried once more with nothing from memory;
+   * the second one quarantines the execution. Throws ExecutionQuarantined for one that is.
+   */
+  async drive<T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T> {
+    const { live, quarantine } = this.world;
+    if (quarantine.suspects(arn) && (await quarantine.holds(arn))) {
+      throw new ExecutionQuarantined(arn);
+    }
+    try {
+      return await live.enqueue(arn, work);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.world.troubles.report('A fault; it is tried once more from the journal.', error, {
+        arn,
+      });
+    }
+    let seq: number | null = null;
+    try {
+      const again = (held: Live): Promise<T> => {
+        seq = held.state?.seq ?? null;
+        return work(held);
+      };
+      return await live.enqueue(arn, again, true);
+    } catch (error) {
+      if (isFault(error)) await this.hold(arn, error, seq);
+      throw error;
+    }
+  }
+
+  private async hold(arn: ExecutionArn, error: Error, seq: number | null): Promise<void> {
+    const { clock, quarantine, troubles } = this.world;
+    const reason = error instanceof JournalCorrupt ? 'journal' : 'engine';
+    await quarantine
+      .hold(arn, error, { reason, seq, now: clock.now() })
+      .catch((second) => troubles.report('The quarantine could not be recorded.', second, { arn }));
   }
 
   /** Never rejects; resolves when the stimulus is dealt with or given up. */
@@ -48,7 +94,7 @@ export class Delivery {
       } catch (error) {
         if (this.closed) return;
         this.world.troubles.quarantine(arn, error);
-        if (isFault(error)) return;
+        if (isFault(error) || error instanceof ExecutionQuarantined) return;
       }
       await this.pause(pauseMs);
       if (this.closed) return;

@@ -11,7 +11,7 @@ import type { ExecutionState } from '../core/state.js';
 import type { Stimulus } from '../core/stimulus.js';
 import { ANSWERED, type Logger } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
-import type { EpochMs, ExecutionArn, Nonce, RevisionId } from '../lib/brand.js';
+import type { EpochMs, ExecutionArn, Nonce, RevisionId, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { ExecutionFilter, ExecutionRow, Page, Store } from '../store/store.js';
 import { type HistoryEvent, projectHistory } from '../wire/history.js';
@@ -35,11 +35,12 @@ import type {
 } from './face.js';
 import { loadJournal } from './journal.js';
 import { Listeners, type FactsListener } from './listeners.js';
-import { LiveExecutions } from './live.js';
+import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
 import type { MapItems } from './map-runs/io.js';
 import { MapRuns } from './map-runs/map-runs.js';
 import { Outbox, scheduledFact } from './outbox.js';
+import { Quarantine, type QuarantineNote, quarantineNote } from './quarantine.js';
 import { Recovery } from './recovery.js';
 import { Scheduler } from './scheduler.js';
 import { makeToken } from './token.js';
@@ -89,6 +90,7 @@ class LocalEngine implements Engine {
   private readonly machines: Machines;
   private readonly troubles: Troubles;
   private readonly listeners: Listeners;
+  private readonly quarantine: Quarantine;
   private readonly turns: Turns;
   private readonly delivery: Delivery;
   private readonly scheduler: Scheduler;
@@ -111,10 +113,11 @@ class LocalEngine implements Engine {
     this.listeners = new Listeners(this.troubles);
     this.live = new LiveExecutions(store);
     this.machines = new Machines(store.documents);
+    this.quarantine = new Quarantine(store.documents);
     this.turns = this.createTurns();
     const drives = (arn: ExecutionArn): boolean => this.drives(arn);
-    const { live, turns, clock, troubles } = this;
-    this.delivery = new Delivery({ live, turns, clock, troubles, drives });
+    const { live, turns, clock, troubles, quarantine } = this;
+    this.delivery = new Delivery({ live, turns, clock, troubles, quarantine, drives });
     this.scheduler = new Scheduler(
       store,
       this.clock,
@@ -138,7 +141,9 @@ class LocalEngine implements Engine {
     const inBackground = (arn: ExecutionArn, stimulus: Stimulus): void => {
       this.delivery.inBackground(arn, stimulus);
     };
-    this.recovery = new Recovery({ store, live, outbox, troubles, drives, inBackground });
+    const drive = <T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T> =>
+      this.delivery.drive(arn, work);
+    this.recovery = new Recovery({ store, outbox, troubles, drives, drive, inBackground });
   }
 
   private createTurns(): Turns {
@@ -214,6 +219,7 @@ class LocalEngine implements Engine {
 
   /** Hands out again what was promised before the last stop. */
   async recover(): Promise<void> {
+    await this.quarantine.recover();
     await this.recovery.run();
     await this.mapRuns.recover();
     await this.scheduler.start();
@@ -237,6 +243,27 @@ class LocalEngine implements Engine {
       if (phase.is === 'map-run') await this.recovery.redispatch(arn, phase.by);
     }
     this.goOn(arn);
+  }
+
+  row(arn: ExecutionArn): Promise<ExecutionRow | null> {
+    return this.options.store.row(arn);
+  }
+
+  quarantined(arn: ExecutionArn): Promise<QuarantineNote | null> {
+    return quarantineNote(this.options.store.documents, arn);
+  }
+
+  /** Drives a quarantined execution again; false when it is not quarantined. */
+  async release(arn: ExecutionArn): Promise<boolean> {
+    const released = await this.quarantine.release(arn);
+    const { timers, outbox } = await this.options.store.care.pending(arn);
+    for (const { key, dueAt } of timers) this.scheduler.set(arn, key, dueAt);
+    for (const { effect } of outbox) {
+      const { by } = effect as { by?: Seq };
+      if (by === undefined) this.goOn(arn);
+      else await this.recovery.redispatch(arn, by);
+    }
+    return released;
   }
 
   async start(request: StartRequest): Promise<Started> {

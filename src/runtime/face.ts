@@ -2,6 +2,7 @@
  * What the engine offers to everything around it (api, cli, simulate, schedule): start, look, stop,
  * answer callbacks. Every method that promises something resolves after the commit is durable.
  */
+import type { QuarantineNote } from './quarantine.js';
 import type { EpochMs, ExecutionArn, RevisionId } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { ExecutionIdentity, Fact, Failure } from '../core/fact.js';
@@ -79,6 +80,12 @@ export interface Engine {
   /** Aborts; resolves to the stop instant, or null when the execution is over or unknown. */
   stop(arn: ExecutionArn, failure: Failure): Promise<EpochMs | null>;
   redrive(arn: ExecutionArn): Promise<EpochMs>;
+  /** The index entry, which is there even when the journal cannot be read. */
+  row(arn: ExecutionArn): Promise<ExecutionRow | null>;
+  /** Why the execution is not driven; null when it is. */
+  quarantined(arn: ExecutionArn): Promise<QuarantineNote | null>;
+  /** Drives a quarantined execution again; false when it was not quarantined. */
+  release(arn: ExecutionArn): Promise<boolean>;
   /** An engine that drives only some executions drives this one too, with what it has pending. */
   adopt(arn: ExecutionArn): Promise<void>;
   /** Resolves when the execution is over (its state), or rejects on abort of `signal`. */

@@ -36,11 +36,15 @@ export class LiveExecutions {
 
   constructor(private readonly store: Store) {}
 
-  /** Runs `work` after everything queued before it for the same execution. */
-  enqueue<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` after everything queued before it for the same execution; `afresh` with nothing from
+   * memory, the journal folded again.
+   */
+  enqueue<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>, afresh = false): Promise<T> {
     const live = this.take(arn);
     live.busy++;
     const run = live.tail.then(async () => {
+      if (afresh) this.forget(live);
       if (!live.loaded) await this.load(live);
       return work(live);
     });

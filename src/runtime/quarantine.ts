@@ -50,7 +50,11 @@ export class Quarantine {
     }
   }
 
-  /** Free for executions this process has never seen fail. */
+  /** Costs nothing: whether `holds` has to be asked. */
+  suspects(arn: ExecutionArn): boolean {
+    return this.known.has(arn);
+  }
+
   async holds(arn: ExecutionArn): Promise<boolean> {
     if (!this.known.has(arn)) return false;
     if ((await quarantineNote(this.documents, arn)) !== null) return true;

@@ -3,7 +3,7 @@ import type { Stimulus } from '../core/stimulus.js';
 import type { ExecutionArn, Seq } from '../lib/brand.js';
 import type { Store } from '../store/store.js';
 import { loadJournal } from './journal.js';
-import type { LiveExecutions } from './live.js';
+import type { Live } from './live.js';
 import type { Outbox } from './outbox.js';
 import type { Troubles } from './troubles.js';
 
@@ -11,10 +11,11 @@ const RECOVERY_BATCH = 500;
 
 export interface RecoveryWorld {
   readonly store: Store;
-  readonly live: LiveExecutions;
   readonly outbox: Outbox;
   readonly troubles: Troubles;
   drives(arn: ExecutionArn): boolean;
+  /** Works on an execution whose mailbox is held. */
+  drive<T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T>;
   inBackground(arn: ExecutionArn, stimulus: Stimulus): void;
 }
 
@@ -42,13 +43,11 @@ export class Recovery {
 
   /** Begins again the work that fact `by` asked for; never rejects. */
   redispatch(arn: ExecutionArn, by: Seq): Promise<void> {
-    const { live, outbox, store, troubles } = this.world;
-    return live
-      .enqueue(arn, async (held) => {
-        if (held.state === null) return;
-        const journal = await loadJournal(store, arn);
-        outbox.begin(held.state, by, journal?.facts ?? [], true);
-      })
-      .catch((error) => troubles.quarantine(arn, error));
+    const { drive, outbox, store, troubles } = this.world;
+    return drive(arn, async (held) => {
+      if (held.state === null) return;
+      const journal = await loadJournal(store, arn);
+      outbox.begin(held.state, by, journal?.facts ?? [], true);
+    }).catch((error) => troubles.quarantine(arn, error));
   }
 }

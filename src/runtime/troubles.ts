@@ -4,9 +4,10 @@ import { InvariantError } from '../lib/assert.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import type { JsonObject } from '../lib/json.js';
 import { JournalCorrupt } from './journal.js';
+import { ExecutionQuarantined } from './quarantine.js';
 
 /** Our own bug or a damaged journal: trying again would end the same way. */
-export function isFault(error: unknown): boolean {
+export function isFault(error: unknown): error is InvariantError | JournalCorrupt {
   return error instanceof InvariantError || error instanceof JournalCorrupt;
 }
 
@@ -15,6 +16,7 @@ export class Troubles {
 
   /** A bug or a damaged journal stops one execution, never the process. */
   quarantine(arn: ExecutionArn, error: unknown): void {
+    if (error instanceof ExecutionQuarantined) return;
     const reason = isFault(error)
       ? 'The execution is quarantined: its journal is kept and it is not driven any further.'
       : 'The execution could not be driven; it is tried again with the next stimulus or start.';

@@ -55,6 +55,26 @@ export function describeExecution(
   };
 }
 
+/** What the row alone tells, when the journal cannot be read: input and output are left out. */
+export function describeRow(row: ListedExecution): WireObject {
+  return {
+    executionArn: row.arn,
+    stateMachineArn: row.stateMachineArn,
+    name: row.name,
+    status: row.status,
+    startDate: epochSeconds(row.startedAt),
+    stopDate: seconds(row.stoppedAt),
+    inputDetails: { included: false },
+    mapRunArn: row.mapRunArn ?? undefined,
+    stateMachineVersionArn: row.stateMachineVersionArn ?? undefined,
+    stateMachineAliasArn: row.stateMachineAliasArn ?? undefined,
+    redriveCount: row.redriveCount,
+    redriveDate: seconds(row.redrivenAt),
+    redriveStatus: 'NOT_REDRIVABLE',
+    redriveStatusReason: 'Execution is quarantined: its journal is damaged',
+  };
+}
+
 export interface RedriveStatus {
   readonly redriveStatus: 'REDRIVABLE' | 'NOT_REDRIVABLE' | 'REDRIVABLE_BY_MAP_RUN';
   readonly redriveStatusReason?: string;

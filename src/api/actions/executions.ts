@@ -6,6 +6,7 @@ import { machineArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';
 import {
   describeExecution,
+  describeRow,
   describeSyncExecution,
   historyEvent,
   listExecution,
@@ -58,7 +59,12 @@ export const executionActions: Actions<
   },
 
   DescribeExecution: async (api, input) => {
-    const state = await standardState(api, input.executionArn);
+    const state = await standardState(api, input.executionArn).catch(async (error) => {
+      const row = isDamage(error) ? await api.engine.row(input.executionArn as ExecutionArn) : null;
+      if (row === null) throw error;
+      return row;
+    });
+    if (!('frames' in state)) return describeRow(state);
     return describeExecution(state, api.now(), input.includedData !== 'METADATA_ONLY');
   },
 
@@ -124,6 +130,11 @@ async function standardState(api: ApiContext, arn: string) {
   const state = await api.engine.state(arn as ExecutionArn);
   if (state === null) throw executionDoesNotExist(arn);
   return state;
+}
+
+/** The journal is quarantined; its row still tells what it was. */
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && error.name === 'JournalCorrupt';
 }
 
 /** Newest first: new events appear before the page, so the cursor is the id below which to go on. */

@@ -68,11 +68,16 @@ export const executionRoutes: readonly Route[] = [
     id: 'getExecution',
     summary: 'One execution, by ARN or name.',
     query: WHICH,
-    success: [200, 'The execution with its input and output.'],
-    handle: async (api, request) => ({
-      status: 200,
-      body: await request.run('DescribeExecution', { executionArn: await findArn(api, request) }),
-    }),
+    success: [200, 'The execution with its input and output, and why it is quarantined, if it is.'],
+    handle: async (api, request) => {
+      const executionArn = await findArn(api, request);
+      const described = await request.run('DescribeExecution', { executionArn });
+      const quarantine = await api.engine.quarantined(executionArn as ExecutionArn);
+      return {
+        status: 200,
+        body: quarantine === null ? described : { ...described, quarantine: { ...quarantine } },
+      };
+    },
   },
   {
     method: 'get',
@@ -124,6 +129,19 @@ export const executionRoutes: readonly Route[] = [
         status: 200,
         body: await request.run('StopExecution', { executionArn, error, cause }),
       };
+    },
+  },
+  {
+    method: 'post',
+    path: '/v1/executions/{execution}/release',
+    id: 'releaseExecution',
+    summary: 'Drive a quarantined execution again.',
+    query: WHICH,
+    body: { type: 'object', properties: {} },
+    success: [200, 'Whether it was quarantined.'],
+    handle: async (api, request) => {
+      const arn = (await findArn(api, request)) as ExecutionArn;
+      return { status: 200, body: { released: await api.engine.release(arn) } };
     },
   },
   {

@@ -1,0 +1,34 @@
+/** `--store` of the commands that look after a store: what it means, and opening it for one piece of work. */
+import type { Command } from 'commander';
+import { openStore } from '../store/open.js';
+import type { Store } from '../store/store.js';
+import { defaultStore } from './assemble.js';
+
+export interface StoreOption {
+  readonly store?: string;
+}
+
+export function withStoreOption(command: Command): Command {
+  return command.option(
+    '--store <spec>',
+    "where executions are kept: 'sqlite:PATH' or 'redis://HOST:PORT'",
+  );
+}
+
+export function storeSpec(options: StoreOption): string {
+  return options.store ?? defaultStore();
+}
+
+/** Opens the store, works, and closes it whatever happens. */
+export async function useStore<T>(
+  options: StoreOption,
+  access: 'read' | 'write',
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  const store = await openStore(storeSpec(options), { readOnly: access === 'read' });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
