@@ -9,7 +9,7 @@ import type { ApiContext } from '../context.js';
 import { invalidDefinition } from '../settings.js';
 import { hasErrors } from '../../core/diagnostic.js';
 import { readContext } from './context-object.js';
-import { checkMockResult } from './mock-schema.js';
+import { checkMockResult } from '../../wire/service-outputs/check.js';
 
 export interface TestedState {
   readonly name: string;

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { checkMockResult, type FieldValidationMode } from '../../src/api/test-state/mock-schema.js';
-import { loadModel } from '../../src/api/test-state/mock-schema-model.js';
+import { checkMockResult, type FieldValidationMode } from '../../src/wire/service-outputs/check.js';
+import { loadModel } from '../../src/wire/service-outputs/model.js';
 import { parseResource } from '../../src/core/resource.js';
 import type { Json } from '../../src/lib/json.js';
 

@@ -15,8 +15,8 @@ import {
   type Model,
   type ObjectShape,
   type PlainShape,
-} from './mock-schema-model.js';
-import { operationOf } from './mock-schema-operation.js';
+} from './model.js';
+import { operationOf } from './operation.js';
 
 export type FieldValidationMode = 'STRICT' | 'PRESENT' | 'NONE';
 
