@@ -1,5 +1,5 @@
 /** What the commands that drive an execution to its end share: event lines, signals, the last words. */
-import type { Fact } from '../core/fact.js';
+import type { Fact, Outcome } from '../core/fact.js';
 import { type ExecutionState, ROOT_FRAME } from '../core/state.js';
 import type { Engine } from '../runtime/face.js';
 import type { Store } from '../store/store.js';
@@ -13,6 +13,18 @@ import type { Watcher } from './watch.js';
 /** One JSON line on standard output. */
 export function emit(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** The last line of a run. */
+export function emitResult(status: string, outcome: Outcome, executionArn: string): void {
+  emit({
+    type: 'result',
+    status,
+    ...(outcome.ok
+      ? { output: outcome.output }
+      : { error: outcome.failure.error, cause: outcome.failure.cause }),
+    executionArn,
+  });
 }
 
 /** The first signal stops cleanly: the journal keeps what was done. */
@@ -41,14 +53,7 @@ export async function report(
   const exit = status === 'SUCCEEDED' ? EXIT.succeeded : EXIT.failed;
   if (outcome === null) throw new Problem('The execution has no result.');
   if (json) {
-    emit({
-      type: 'result',
-      status,
-      ...(outcome.ok
-        ? { output: outcome.output }
-        : { error: outcome.failure.error, cause: outcome.failure.cause }),
-      executionArn: state.identity.arn,
-    });
+    emitResult(status, outcome, state.identity.arn);
     return exit;
   }
   const took = duration((state.stoppedAt ?? state.startedAt) - state.startedAt);

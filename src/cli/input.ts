@@ -20,7 +20,7 @@ export async function readMachine(path: string): Promise<MachineFile> {
   return { path, name: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 60) || 'machine', text };
 }
 
-async function readText(path: string, what: string): Promise<string> {
+export async function readText(path: string, what: string): Promise<string> {
   try {
     return await readFile(resolve(path), 'utf8');
   } catch (error) {

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   stop: async () => (await import('./commands/executions.js')).addExecutions,
   fork: async () => (await import('./commands/fork.js')).addFork,
   graph: async () => (await import('./commands/graph.js')).addGraph,
+  simulate: async () => (await import('./commands/simulate.js')).addSimulate,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,
@@ -78,11 +79,17 @@ function explain(error: unknown): number {
     return EXIT.badInput;
   }
   if (error instanceof ConfigError || error instanceof StoreUnavailable) {
+  if (error instanceof ConfigError || isFileProblems(error) || error instanceof StoreUnavailable) {
     process.stderr.write(`${red('error')} ${error.message}\n`);
     return EXIT.badInput;
   }
   process.stderr.write(`${red('error')} ${error instanceof Error ? error.stack : String(error)}\n`);
   return EXIT.failed;
+}
+
+/** By name: the simulator is loaded only when it is used. */
+function isFileProblems(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'FileProblems';
 }
 
 await main();
