@@ -78,7 +78,6 @@ function explain(error: unknown): number {
     process.stderr.write(`${red('error')} ${error.message}\n  ${error.mend}\n`);
     return EXIT.badInput;
   }
-  if (error instanceof ConfigError || error instanceof StoreUnavailable) {
   if (error instanceof ConfigError || isFileProblems(error) || error instanceof StoreUnavailable) {
     process.stderr.write(`${red('error')} ${error.message}\n`);
     return EXIT.badInput;
