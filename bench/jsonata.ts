@@ -33,6 +33,10 @@ const EXPRESSIONS = {
   'a filter and a new object':
     '{"name": $states.input.customer.name, "large": $states.input.orders[price > 20].id}',
   'a member': '$states.input.customer.name',
+  'a comparison': '$states.input.customer.tier = "gold"',
+  'a call': '$uppercase($states.input.customer.name)',
+  'a call that jsonata makes': '$substringBefore($states.input.customer.name, "a")',
+  'a count': '$count($states.input.orders)',
 } as const;
 
 const ENV: Env = {

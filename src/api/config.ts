@@ -18,11 +18,6 @@ export interface ApiConfig {
   readonly hosts: readonly string[];
   /** AWS answers an idle GetActivityTask after 60 s. */
   readonly activityPollMs: number;
-  /**
-   * Since mid 2024 AWS shows `encryptionConfiguration: {type: AWS_OWNED_KEY}` on machines that set
-   * none; older recordings lack it. False shows it only where it was set.
-   */
-  readonly describeDefaultEncryption: boolean;
 }
 
 export const DEFAULT_CONFIG: ApiConfig = {
@@ -30,5 +25,4 @@ export const DEFAULT_CONFIG: ApiConfig = {
   accessKeys: [],
   hosts: [],
   activityPollMs: 60_000,
-  describeDefaultEncryption: false,
 };

@@ -4,7 +4,7 @@
  */
 import { validateDefinition, validateState } from '../core/validate.js';
 import type { Definitions } from './definitions.js';
-import { variableReferences } from './variable-references.js';
+import { isSinceVariables, variableReferences } from './variable-references.js';
 
 /** `strict`: exactly AWS; otherwise local resources and AWS-only demands do not stop a machine. */
 export function coreDefinitions(strict: boolean): Definitions {
@@ -12,5 +12,6 @@ export function coreDefinitions(strict: boolean): Definitions {
     validate: (text, { type }) => validateDefinition(text, { type, strict }),
     validateState: (text, { type }) => validateState(text, { type, strict }),
     variableReferences,
+    isSinceVariables,
   };
 }

@@ -17,4 +17,6 @@ export interface Definitions {
   validateState: Definitions['validate'];
   /** State name -> sorted names of the variables it reads; states that read none are absent. */
   variableReferences(definition: JsonObject): { readonly [state: string]: readonly string[] };
+  /** It uses JSONata or assigns variables. */
+  isSinceVariables(definition: JsonObject): boolean;
 }

@@ -6,6 +6,12 @@ import { machineDoesNotExist } from '../wire/errors.js';
 import type { ApiContext } from './context.js';
 import type { Revision } from './machines.js';
 
+/**
+ * Without a configuration of its own. AWS began to show it in July 2024; all recordings of machines
+ * that use what came after (JSONata, variables) have it, and none of the older kind does.
+ */
+const AWS_OWNED_KEY = { type: 'AWS_OWNED_KEY' };
+
 /** `label` asks for the child machine of a Distributed Map; not `whole`, for metadata only. */
 export function describeRevision(
   api: ApiContext,
@@ -15,7 +21,9 @@ export function describeRevision(
 ): WireObject {
   const { text, definition } = readDefinition(revision, label);
   const references = api.definitions.variableReferences(definition);
-  const encryption = revision.encryptionConfiguration ?? defaultEncryption(api);
+  const encryption =
+    revision.encryptionConfiguration ??
+    (api.definitions.isSinceVariables(definition) ? AWS_OWNED_KEY : undefined);
   return {
     name: label === null ? revision.name : `${revision.name}/${label}`,
     definition: whole ? text : '',
@@ -28,10 +36,6 @@ export function describeRevision(
     variableReferences:
       whole && Object.keys(references).length > 0 ? (references as JsonObject) : undefined,
   };
-}
-
-function defaultEncryption(api: ApiContext) {
-  return api.config.describeDefaultEncryption ? { type: 'AWS_OWNED_KEY' } : undefined;
 }
 
 /** The machine's definition, or that of the Distributed Map state with this label. */

@@ -1,4 +1,4 @@
-/** Which variables each state reads: `variableReferences` of DescribeStateMachine. */
+/** What DescribeStateMachine tells of a definition's variables: `variableReferences`, above all. */
 import { isExpression, compileJsonata } from '../expr/jsonata.js';
 import { compileTemplateValue } from '../expr/template.js';
 import { survey } from '../core/validate/walk.js';
@@ -17,6 +17,23 @@ export function variableReferences(definition: JsonObject): {
     .map((site) => [site.name, referencesOf(site)] as const)
     .filter(([, names]) => names.length > 0);
   return Object.fromEntries(entries);
+}
+
+/** Whether any state speaks JSONata or assigns variables: AWS has both since November 2024. */
+export function isSinceVariables(definition: JsonObject): boolean {
+  const { scopes } = survey(definition, { type: 'STANDARD', strict: false });
+  return scopes
+    .flatMap((scope) => scope.states)
+    .some(({ state, language }) => language === 'JSONata' || assigns(state));
+}
+
+/** In the state itself, a Choice rule or a catcher. */
+function assigns(state: JsonObject): boolean {
+  const parts = ['Choices', 'Catch'].flatMap((field) => {
+    const list = getOwn(state, field);
+    return isArray(list) ? list : [];
+  });
+  return [state, ...parts].some((part) => isObject(part) && Object.hasOwn(part, 'Assign'));
 }
 
 function referencesOf(site: StateSite): readonly string[] {

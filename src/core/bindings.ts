@@ -1,5 +1,6 @@
 /** Evaluates JSONata of a state: binds `$states` and the variables. */
 import type { JsonataTemplate } from '../expr/jsonata.js';
+import type { Eventually } from '../lib/eventually.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import type { FrameScope } from './context.js';
 
@@ -13,7 +14,7 @@ export function evaluateIn(
   template: JsonataTemplate,
   scope: FrameScope,
   more: StatesBindings = {},
-): Promise<Json> {
+): Eventually<Json> {
   const states: Record<string, Json> = { input: scope.frame.value };
   // The Context Object costs more than most expressions do, and few look at it.
   const { statesMembers } = template;

@@ -7,7 +7,7 @@ import { compileJsonataTemplate, type JsonataTemplate } from '../expr/jsonata.js
 import { compilePath, compileReferencePath, type PathExpression } from '../expr/path.js';
 import type { ReferencePath } from '../expr/path.js';
 import { compileTemplate, type Template } from '../expr/template.js';
-import type { Eventually } from '../lib/eventually.js';
+import { chain, type Eventually } from '../lib/eventually.js';
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
 import { evaluateIn, type StatesBindings } from './bindings.js';
 import type { FrameScope } from './context.js';
@@ -108,7 +108,7 @@ function compileJsonataFlow(definition: JsonObject): DataFlow {
     arguments: (scope) =>
       args === null
         ? scope.input
-        : evaluateIn(args, scope).then((value) => scope.traced('afterArguments', value)),
+        : chain(evaluateIn(args, scope), (value) => scope.traced('afterArguments', value)),
     complete: (scope, result) => rule(scope, { result }, result),
     output: (_scope, value) => value,
     pass: (scope) => rule(scope, {}, scope.input),
@@ -128,11 +128,15 @@ export function compileJsonataCompletion(definition: JsonObject, at = ''): Jsona
   if (output === null && assign === null) {
     return (_scope, _more, otherwise) => ({ output: otherwise, assigned: null });
   }
-  return async (scope, more, otherwise) => {
-    const value = output === null ? otherwise : await evaluateIn(output, scope, more);
-    const assigned = assign === null ? null : asObject(await evaluateIn(assign, scope, more));
-    return { output: value, assigned };
-  };
+  return (scope, more, otherwise) =>
+    chain(output === null ? otherwise : evaluateIn(output, scope, more), (value) =>
+      assign === null
+        ? { output: value, assigned: null }
+        : chain(evaluateIn(assign, scope, more), (assigned) => ({
+            output: value,
+            assigned: asObject(assigned),
+          })),
+    );
 }
 
 /** `ResultPath` and `Assign` of a JSONPath catcher, `Output` and `Assign` of a JSONata one. */

@@ -2,6 +2,7 @@
  * JSON in which strings of the form `{% … %}` are JSONata: Output, Arguments, Assign and their
  * kin. Each expression is known by its place, `Output/a/b[2]`, which failures quote.
  */
+import { chain, type Eventually } from '../lib/eventually.js';
 import { isArray, isObject, type Json, setOwn } from '../lib/json.js';
 import {
   compileJsonata,
@@ -24,7 +25,7 @@ export interface JsonataTemplate {
   }[];
   /** The whole template when it is one expression: for the checks of its type. */
   readonly expression: JsonataExpression | null;
-  evaluate(bindings: JsonataBindings, chance: Chance): Promise<Json>;
+  evaluate(bindings: JsonataBindings, chance: Chance): Eventually<Json>;
 }
 
 /** A syntax error that knows the place it was found at. */
@@ -37,7 +38,7 @@ export class JsonataTemplateError extends ExpressionSyntaxError {
   }
 }
 
-type Node = (bindings: JsonataBindings, chance: Chance) => Promise<Json>;
+type Node = (bindings: JsonataBindings, chance: Chance) => Eventually<Json>;
 type Found = { field: string; expression: JsonataExpression };
 
 export function compileJsonataTemplate(template: Json, field: string): JsonataTemplate {
@@ -51,7 +52,7 @@ export function compileJsonataTemplate(template: Json, field: string): JsonataTe
     statesMembers: collect((expression) => expression.statesMembers),
     expressions,
     expression: typeof template === 'string' ? (expressions[0]?.expression ?? null) : null,
-    evaluate: node ?? (() => Promise.resolve(template)),
+    evaluate: node ?? (() => template),
   };
 }
 
@@ -67,13 +68,33 @@ function compileNode(template: Json, field: string, expressions: Found[]): Node 
     return { name, value, node: compileNode(value, `${field}/${name}`, expressions) };
   });
   if (members.every(({ node }) => node === null)) return null;
-  return async (bindings, chance) => {
-    const result: Record<string, Json> = {};
-    for (const { name, value, node } of members) {
-      setOwn(result, name, node === null ? value : await node(bindings, chance));
+  const nodes = members.map(({ node, value }) => node ?? (() => value));
+  return (bindings, chance) =>
+    chain(evaluateAll(nodes, bindings, chance), (values) => {
+      const result: Record<string, Json> = {};
+      for (const [i, { name }] of members.entries()) setOwn(result, name, values[i] as Json);
+      return result;
+    });
+}
+
+/** In order; waits only where a value has to be waited for. */
+function evaluateAll(
+  nodes: readonly Node[],
+  bindings: JsonataBindings,
+  chance: Chance,
+  done: Json[] = [],
+): Eventually<Json[]> {
+  for (let i = done.length; i < nodes.length; i++) {
+    const value = (nodes[i] as Node)(bindings, chance);
+    if (value instanceof Promise) {
+      return value.then((json) => {
+        done.push(json);
+        return evaluateAll(nodes, bindings, chance, done);
+      });
     }
-    return result;
-  };
+    done.push(value);
+  }
+  return done;
 }
 
 function compileText(text: string, field: string, expressions: Found[]): Node {
@@ -94,11 +115,6 @@ function compileIn(text: string, field: string): JsonataExpression {
 function compileArray(items: readonly Json[], field: string, expressions: Found[]): Node | null {
   const nodes = items.map((item, i) => compileNode(item, `${field}[${i}]`, expressions));
   if (nodes.every((node) => node === null)) return null;
-  return async (bindings, chance) => {
-    const result: Json[] = [];
-    for (const [i, node] of nodes.entries()) {
-      result.push(node === null ? (items[i] as Json) : await node(bindings, chance));
-    }
-    return result;
-  };
+  const all = nodes.map((node, i) => node ?? (() => items[i] as Json));
+  return (bindings, chance) => evaluateAll(all, bindings, chance);
 }

@@ -4,11 +4,13 @@
  * Every failure is a States.QueryEvaluationError that names the expression and its field.
  */
 import jsonata, { type Expression } from 'jsonata';
+import type { Eventually } from '../lib/eventually.js';
 import { isArray, type Json, type JsonObject, setOwn } from '../lib/json.js';
 import { analyseJsonata, type JsonataAnalysis } from './jsonata-analysis.js';
 import { CHANCE, registerFunctions } from './jsonata-functions.js';
 import { chargeStep, MEMORY_EXCEEDED } from './jsonata-memory.js';
 import { LinearRegExp } from './jsonata-regex.js';
+import { compileSimple, type SimpleJsonata, SLOW } from './jsonata-simple.js';
 import {
   COMPILED_CACHE,
   JSONATA_DEPTH,
@@ -26,6 +28,8 @@ export interface JsonataExpression extends JsonataAnalysis {
   /** Without the `{%` and `%}` around it. */
   readonly text: string;
   readonly compiled: Expression;
+  /** For expressions that need none of jsonata's machinery. */
+  readonly simple: SimpleJsonata | null;
 }
 
 /** Variables by name, and `states`: {input, result?, errorOutput?, context}. */
@@ -44,7 +48,9 @@ export function compileJsonata(expressionText: string): JsonataExpression {
   const known = cache.get(text);
   if (known !== undefined) return known;
   const compiled = parseJsonata(text);
-  const expression: JsonataExpression = { text, compiled, ...analyseJsonata(compiled.ast()) };
+  const ast = compiled.ast();
+  const simple = compileSimple(ast);
+  const expression: JsonataExpression = { text, compiled, simple, ...analyseJsonata(ast) };
   registerFunctions(compiled);
   if (expression.allocates) compiled.assign(EXIT_HOOK, chargeStep);
   if (cache.size >= COMPILED_CACHE) cache.delete(cache.keys().next().value as string);
@@ -78,7 +84,20 @@ function parseJsonata(text: string): Expression {
 }
 
 /** `field` is the expression's place in its state, e.g. `Output/result` or `Arguments/a[1]`. */
-export async function evaluateJsonata(
+export function evaluateJsonata(
+  expression: JsonataExpression,
+  bindings: JsonataBindings,
+  field: string,
+  chance: Chance,
+): Eventually<Json> {
+  const { simple } = expression;
+  const value = simple === null ? SLOW : simple.evaluate(bindings);
+  if (value === SLOW) return evaluateSlowly(expression, bindings, field, chance);
+  if (simple?.isMember === true && typeof value !== 'number') return value;
+  return checked(expression, value, field, chance);
+}
+
+async function evaluateSlowly(
   expression: JsonataExpression,
   bindings: JsonataBindings,
   field: string,
@@ -92,6 +111,16 @@ export async function evaluateJsonata(
     throw failure(expression, field, threw(error, chance));
   }
   if (result === undefined) throw failure(expression, field, ' returned nothing (undefined).');
+  return checked(expression, result, field, chance);
+}
+
+/** The result as plain JSON of a bounded size. */
+function checked(
+  expression: JsonataExpression,
+  result: unknown,
+  field: string,
+  chance: Chance,
+): Json {
   const budget = { left: JSONATA_RESULT };
   const value = toJson(result, 0, budget);
   if (budget.left < 0) {

@@ -12,7 +12,7 @@ import { parseStrictJson } from '../../src/expr/strict-json.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { chance, json } from './support.js';
 
-const run = (text: string, input: Json = {}, variables: JsonObject = {}): Promise<Json> =>
+const run = async (text: string, input: Json = {}, variables: JsonObject = {}): Promise<Json> =>
   evaluateJsonata(
     compileJsonata(text),
     { ...variables, states: { input, context: {} } },
@@ -311,9 +311,9 @@ describe('templates', () => {
     [{ a: { b: [[1, '{% $no %}']] } }, 'Output/a/b[0][1]'],
   ])('%j names the field %s', async (template, field) => {
     const compiled = compileJsonataTemplate(template, 'Output');
-    const error = await compiled
-      .evaluate({ states: {} }, chance)
-      .catch((thrown: unknown) => thrown);
+    const error = await Promise.resolve(compiled.evaluate({ states: {} }, chance)).catch(
+      (thrown: unknown) => thrown,
+    );
     expect((error as StatesError).location).toBe(field);
     expect((error as StatesError).cause).toBe(
       `The JSONata expression '$no' specified for the field '${field}' returned nothing (undefined).`,

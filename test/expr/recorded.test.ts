@@ -95,7 +95,7 @@ interface Visit {
   readonly variables: JsonObject;
 }
 
-function jsonata({ state, input, context, variables }: Visit, field: string): Promise<Json> {
+async function jsonata({ state, input, context, variables }: Visit, field: string): Promise<Json> {
   const template = compileJsonataTemplate(state[field] as Json, field);
   return template.evaluate({ ...variables, states: { input, context } }, chance);
 }

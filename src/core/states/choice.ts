@@ -107,7 +107,7 @@ function jsonataRule(definition: JsonObject, index: number): Rule {
     next: nextOf(definition) ?? '',
     holds: (scope) => {
       if (expression === null) return condition === true;
-      return evaluateIn(expression, scope).then((value) => {
+      return chain(evaluateIn(expression, scope), (value) => {
         expectType(value, 'boolean', expression.expression ?? '', field);
         return value === true;
       });
