@@ -4,12 +4,19 @@
  */
 import type { FrameId } from '../lib/brand.js';
 import { chain, type Eventually, rescue } from '../lib/eventually.js';
-import type { Json, JsonObject } from '../lib/json.js';
+import { fromEntries, type Json, type JsonObject } from '../lib/json.js';
 import { FrameScope, NO_EXTRAS, RETRYABLE } from './context.js';
 import type { Completion } from './data-flow.js';
 import type { Failure } from './fact.js';
-import { DATA_LIMIT, failureOf, QUERY_EVALUATION, resultTooLarge, RUNTIME } from './failure.js';
+import {
+  failureOf,
+  QUERY_EVALUATION,
+  resultTooLarge,
+  RUNTIME,
+  variablesTooLarge,
+} from './failure.js';
 import { failChild, succeedChild } from './fan-out.js';
+import { MAX_VARIABLES_BYTES } from './limits.js';
 import { isRetryable, type State, stateOf } from './machine.js';
 import { exceedsBytes } from './payload.js';
 import { chooseRecovery, errorOutput } from './retry.js';
@@ -44,7 +51,7 @@ export function exitTo(
   if (!unchanged && exceedsBytes(output, turn.env.limits.payloadBytes)) {
     throw resultTooLarge(state.name);
   }
-  checkAssigned(assigned, turn);
+  checkAssigned(turn, id, assigned);
   turn.exited(id, {
     kind: state.kind,
     name: state.name,
@@ -57,13 +64,17 @@ export function exitTo(
   return undefined;
 }
 
-function checkAssigned(assigned: JsonObject | null, turn: Turn): void {
-  if (assigned !== null && exceedsBytes(assigned, turn.env.limits.payloadBytes)) {
-    throw new StatesError(
-      DATA_LIMIT,
-      'The size of the variables assigned exceeds the maximum number of bytes service limit.',
-    );
-  }
+/** AWS: one Assign holds as much as a payload, and all variables together ten mebibytes. */
+function checkAssigned(turn: Turn, id: FrameId, assigned: JsonObject | null): void {
+  if (assigned === null) return;
+  const { payloadBytes } = turn.env.limits;
+  if (exceedsBytes(assigned, payloadBytes)) throw variablesTooLarge();
+  const { variables } = turn.frame(id);
+  // None is larger than an Assign, so a few cannot be too much.
+  const count = Object.keys(variables).length + Object.keys(assigned).length;
+  if (count * payloadBytes <= MAX_VARIABLES_BYTES) return;
+  const all = fromEntries([...Object.entries(variables), ...Object.entries(assigned)]);
+  if (exceedsBytes(all, MAX_VARIABLES_BYTES)) throw variablesTooLarge();
 }
 
 function endFrame(turn: Turn, id: FrameId): void {

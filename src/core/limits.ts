@@ -2,6 +2,10 @@
 
 /** Bytes of UTF-8 JSON: input, output, result and parameters of a state (AWS quota, 256 KiB). */
 export const MAX_PAYLOAD_BYTES = 262_144;
+/** AWS quota: the variables that a state sees, all together (10 MiB). */
+export const MAX_VARIABLES_BYTES = 10 * 1024 * 1024;
+/** AWS: `cause` of an event holds at most so many characters; a longer one is cut. */
+export const MAX_CAUSE_CHARACTERS = 32_768;
 /** AWS quota: the event with this id is ExecutionSucceeded or a failure. */
 export const MAX_HISTORY_EVENTS = 25_000;
 /** AWS runs at most 40 iterations of an inline Map at a time when MaxConcurrency is absent or 0. */

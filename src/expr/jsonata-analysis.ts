@@ -14,7 +14,7 @@ export interface JsonataAnalysis {
   readonly statesMembers: readonly string[];
   /** jsonata may mark arrays it was given, so the bindings must be copies. */
   readonly marksArrays: boolean;
-  /** Something may be made again and again, so what an evaluation makes has to be counted. */
+  /** Something may be made or done again and again: what an evaluation takes has to be counted. */
   readonly allocates: boolean;
 }
 
@@ -30,12 +30,14 @@ interface Walk {
   readonly statesMembers: Set<string>;
   marksArrays: boolean;
   allocates: boolean;
+  /** Predicates around the node that is visited. */
+  predicates: number;
 }
 
 /** Functions that call others, or whose result can be much larger than their arguments. */
 const GROWING: ReadonlySet<unknown> = new Set([
   ...['append', 'each', 'filter', 'join', 'map', 'pad', 'partition', 'range', 'reduce', 'replace'],
-  ...['sift', 'split', 'zip'],
+  ...['sift', 'single', 'sort', 'split', 'zip'],
 ]);
 
 /** Steps that only look at what is there. */
@@ -53,6 +55,7 @@ export function analyseJsonata(ast: ExprNode): JsonataAnalysis {
     statesMembers: new Set(),
     marksArrays: false,
     allocates: false,
+    predicates: 0,
   };
   visit(walk, ast as unknown as Tree, { isTop: true, defined: new Set() });
   return {
@@ -80,8 +83,11 @@ function visit(walk: Walk, node: Tree | undefined, place: Place): void {
 /** Predicates and grouping look at what the node they belong to has found. */
 function visitDecorations(walk: Walk, node: Tree, place: Place): void {
   const inner: Place = { isTop: false, defined: place.defined };
-  for (const stage of trees(node.predicate)) visitStage(walk, stage, inner);
-  for (const stage of trees(node.stages)) visitStage(walk, stage, inner);
+  const stages = [...trees(node.predicate), ...trees(node.stages)];
+  walk.predicates += stages.length > 0 ? 1 : 0;
+  if (walk.predicates > 1) walk.allocates = true;
+  for (const stage of stages) visitStage(walk, stage, inner);
+  walk.predicates -= stages.length > 0 ? 1 : 0;
   const group = node.group as { readonly lhs?: unknown } | undefined;
   if (group !== undefined) visitPairs(walk, group.lhs, inner);
 }
@@ -93,6 +99,10 @@ function note(walk: Walk, node: Tree): void {
   if (node.type === 'lambda' || (node.type === 'binary' && node.value === '..')) {
     walk.allocates = true;
   }
+  if (node.type === 'sort' || node.type === 'descendant' || node.type === 'regex') {
+    walk.allocates = true;
+  }
+  if (node.focus !== undefined || node.index !== undefined) walk.allocates = true;
   if (node.type === 'variable' && GROWING.has(node.value)) walk.allocates = true;
 }
 

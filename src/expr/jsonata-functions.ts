@@ -7,7 +7,8 @@ import type { Expression, Focus } from 'jsonata';
 import { HASH_ALGORITHMS, hashText } from '../lib/digest.js';
 import { canonicalJson, exceedsDepth, type Json } from '../lib/json.js';
 import { javaRandom } from './java.js';
-import { charge, MEMORY_EXCEEDED } from './jsonata-memory.js';
+import { registerLoops } from './jsonata-loops.js';
+import { charge, MEMORY_EXCEEDED } from './jsonata-pace.js';
 import { JSONATA_SEQUENCE, JSONATA_STRING, MAX_NESTING } from './limits.js';
 import type { Chance } from './scope.js';
 import { parseStrictJson } from './strict-json.js';
@@ -35,6 +36,7 @@ export function registerFunctions(expression: Expression): void {
   expression.registerFunction('pad', pad, '<s-ns?:s>');
   expression.registerFunction('millis', millis, '<:n>');
   expression.registerFunction('now', now, '<s?s?:s>');
+  registerLoops(expression);
   expression.assign('eval', undefined);
 }
 

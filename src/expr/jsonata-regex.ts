@@ -3,6 +3,8 @@
  * The class has the shape of RegExp that jsonata's evaluator uses, and no more.
  */
 import { type Matcher, RE2JS } from 're2js';
+import { timedOut } from './jsonata-pace.js';
+import { JSONATA_REGEX_MS } from './limits.js';
 
 const compiled = new WeakMap<RegExp, RE2JS>();
 
@@ -23,12 +25,21 @@ export class LinearRegExp {
   private readonly regex: RE2JS;
   private matcher: Matcher | null = null;
   private text = '';
+  private spentMs = 0;
 
   constructor(pattern: RegExp) {
     this.regex = compileRegex(pattern);
   }
 
   exec(text: string): (RegExpExecArray & { index: number }) | null {
+    const before = performance.now();
+    const found = this.find(text);
+    this.spentMs += performance.now() - before;
+    if (this.spentMs > JSONATA_REGEX_MS) throw timedOut();
+    return found;
+  }
+
+  private find(text: string): (RegExpExecArray & { index: number }) | null {
     if (this.matcher === null || this.text !== text) {
       this.matcher = this.regex.matcher(text);
       this.text = text;

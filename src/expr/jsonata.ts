@@ -3,13 +3,14 @@
  * bounds on time, depth and size. Results are plain JSON: jsonata's marks on arrays are removed.
  * Every failure is a States.QueryEvaluationError that names the expression and its field.
  */
-import jsonata, { type Expression } from 'jsonata';
+import jsonata, { type Expression, type JsonataOptions } from 'jsonata';
 import type { Eventually } from '../lib/eventually.js';
 import { isArray, type Json, type JsonObject, setOwn } from '../lib/json.js';
 import { analyseJsonata, type JsonataAnalysis } from './jsonata-analysis.js';
 import { CHANCE, registerFunctions } from './jsonata-functions.js';
-import { chargeStep, MEMORY_EXCEEDED } from './jsonata-memory.js';
+import { MEMORY_EXCEEDED } from './jsonata-pace.js';
 import { LinearRegExp } from './jsonata-regex.js';
+import { chargeStep } from './jsonata-step.js';
 import { compileSimple, type SimpleJsonata, SLOW } from './jsonata-simple.js';
 import {
   COMPILED_CACHE,
@@ -40,6 +41,9 @@ export function isExpression(text: string): boolean {
   return text.length >= 4 && text.startsWith('{%') && text.endsWith('%}');
 }
 
+/** jsonata reads them with every evaluation. */
+type Options = JsonataOptions & { timeout: number };
+
 const cache = new Map<string, JsonataExpression>();
 
 /** `expressionText` with or without its `{% %}`; throws ExpressionSyntaxError with AWS's code. */
@@ -47,12 +51,22 @@ export function compileJsonata(expressionText: string): JsonataExpression {
   const text = innerText(expressionText);
   const known = cache.get(text);
   if (known !== undefined) return known;
-  const compiled = parseJsonata(text);
+  const options: Options = {
+    timeout: JSONATA_TIMEOUT_MS,
+    stack: JSONATA_DEPTH,
+    sequence: JSONATA_SEQUENCE,
+    RegexEngine: LinearRegExp as unknown as RegExpConstructor,
+  };
+  const compiled = parseJsonata(text, options);
   const ast = compiled.ast();
   const simple = compileSimple(ast);
   const expression: JsonataExpression = { text, compiled, simple, ...analyseJsonata(ast) };
   registerFunctions(compiled);
-  if (expression.allocates) compiled.assign(EXIT_HOOK, chargeStep);
+  if (expression.allocates) {
+    compiled.assign(EXIT_HOOK, chargeStep);
+    // The hook counts the evaluation's own time, jsonata's guard that of the others as well.
+    options.timeout = 0;
+  }
   if (cache.size >= COMPILED_CACHE) cache.delete(cache.keys().next().value as string);
   cache.set(text, expression);
   return expression;
@@ -66,14 +80,9 @@ function innerText(text: string): string {
 /** jsonata calls what is bound to this symbol after every step of an evaluation. */
 const EXIT_HOOK = Symbol.for('jsonata.__evaluate_exit') as unknown as string;
 
-function parseJsonata(text: string): Expression {
+function parseJsonata(text: string, options: Options): Expression {
   try {
-    return jsonata(text, {
-      timeout: JSONATA_TIMEOUT_MS,
-      stack: JSONATA_DEPTH,
-      sequence: JSONATA_SEQUENCE,
-      RegexEngine: LinearRegExp as unknown as RegExpConstructor,
-    });
+    return jsonata(text, options);
   } catch (error) {
     const message = (error as { readonly message?: unknown } | null)?.message;
     throw new ExpressionSyntaxError(

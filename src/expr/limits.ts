@@ -20,10 +20,14 @@ export const MAX_VARIABLE_NAME = 80;
 /** Measured on AWS: an expression nested 100 levels works, 101 fails. */
 export const JSONATA_DEPTH = 100;
 /**
- * Our reason: an evaluation holds the event loop. Long enough for what AWS is known to accept
+ * Our reason: an evaluation takes one of few processors. Long enough for what AWS is known to accept
  * (a `$map` over 200,000 numbers) on a machine a few times slower than ours.
  */
-export const JSONATA_TIMEOUT_MS = 2000;
+export const JSONATA_TIMEOUT_MS = 1800;
+/** Our reason: a long evaluation gives the event loop back this often. */
+export const JSONATA_SLICE_MS = 20;
+/** Our reason: what one regular expression of an evaluation may take of it. */
+export const JSONATA_REGEX_MS = 500;
 /** Measured on AWS: `[1..873782]` works and one element more exceeds its memory limit. */
 export const JSONATA_SEQUENCE = 873_782;
 /** Our reason: compiled expressions are kept; a server sees a bounded number of definitions. */

@@ -4,7 +4,7 @@ import { getOwn, type Json, type JsonObject } from '../../lib/json.js';
 import type { StateContext } from '../compiler.js';
 import type { FrameScope } from '../context.js';
 import { compileFlow } from '../data-flow.js';
-import { runtimeError } from '../failure.js';
+import { runtimeError, withinLimits } from '../failure.js';
 import { failState, scopeOf } from '../finish.js';
 import type { State } from '../machine.js';
 import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
@@ -25,7 +25,7 @@ export function compileFail(definition: JsonObject, context: StateContext): Stat
       const scope = scopeOf(turn, id, state);
       return chain(readText(error, 'Error', scope), (errorText) =>
         chain(readText(cause, 'Cause', scope), (causeText) =>
-          failState(turn, id, { error: errorText, cause: causeText }),
+          failState(turn, id, withinLimits({ error: errorText, cause: causeText })),
         ),
       );
     },

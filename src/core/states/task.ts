@@ -10,7 +10,13 @@ import { nextOf, type StateContext } from '../compiler.js';
 import { FrameScope } from '../context.js';
 import { compileFlow } from '../data-flow.js';
 import type { Failure, Outcome, TaskResource } from '../fact.js';
-import { parametersTooLarge, resultTooLarge, runtimeError, TIMEOUT } from '../failure.js';
+import {
+  parametersTooLarge,
+  resultTooLarge,
+  withinLimits,
+  runtimeError,
+  TIMEOUT,
+} from '../failure.js';
 import { failState, finish, guard } from '../finish.js';
 import { type State, stateOf } from '../machine.js';
 import { exceedsBytes } from '../payload.js';
@@ -109,7 +115,7 @@ export function endTask(
   const { phase } = turn.frame(id);
   assert(phase.is === 'task', 'The frame runs a task.');
   const { scheduled, resource } = phase;
-  if (!outcome.ok) return failTask(turn, id, outcome.failure, stage);
+  if (!outcome.ok) return failTask(turn, id, withinLimits(outcome.failure), stage);
   if (exceedsBytes(outcome.output, turn.env.limits.payloadBytes)) {
     // Recorded: TaskFailed with DataLimitExceeded, which a Catch may take (reference 9).
     return failTask(turn, id, resultTooLarge(limitName(resource)).failure, 'run');

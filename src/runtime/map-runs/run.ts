@@ -5,7 +5,7 @@
  * says up to where all of them have. A crash at any point repeats work, never a child.
  */
 import type { Failure, Outcome } from '../../core/fact.js';
-import { failureOf, parametersTooLarge, RUNTIME } from '../../core/failure.js';
+import { failureOf, parametersTooLarge, RUNTIME, withinLimits } from '../../core/failure.js';
 import {
   type ChildStatus,
   childIdentity,
@@ -392,7 +392,7 @@ export class MapRunDrive {
 
   private fail(failure: Failure): void {
     if (this.ending !== null) return;
-    this.ending = { status: 'FAILED', failure };
+    this.ending = { status: 'FAILED', failure: withinLimits(failure) };
     this.stopReading.abort();
     this.wake();
   }

@@ -1,39 +1,25 @@
 /**
- * What one evaluation may allocate. V8 ends the whole process when its heap is full, so a loop that
- * makes large values must end before that: every value an evaluation makes is charged to it, whether
- * or not it is garbage soon. Values that are only passed on cost nothing.
+ * The hook after every step of an evaluation that can be long or make much: charges what the step
+ * made. Values that are only passed on cost nothing.
  */
-import type { Focus } from 'jsonata';
-import { JSONATA_ALLOCATIONS, JSONATA_STRING } from './limits.js';
-
-export const MEMORY_EXCEEDED = 'Expression evaluation memory limit exceeded';
+import { charge, type Environment, MEMORY_EXCEEDED, paceStep } from './jsonata-pace.js';
+import { JSONATA_STRING } from './limits.js';
 
 /** A concatenation keeps its two parts and adds a small node. */
 const CONCATENATION = 4;
 
-type Environment = Focus['environment'] & { readonly base?: object };
 type Node = { readonly type?: string };
 
-const charged = new WeakMap<object, number>();
-
-/** One unit is an element of an array or a character of a string. */
-export function charge(environment: Environment, units: number): void {
-  const { base } = environment;
-  if (base === undefined) return;
-  const total = (charged.get(base) ?? 0) + units;
-  if (total > JSONATA_ALLOCATIONS) throw new RangeError(MEMORY_EXCEEDED);
-  charged.set(base, total);
-}
-
-/** jsonata calls this after every step of an evaluation. */
+/** jsonata awaits what this returns. */
 export function chargeStep(
   node: Node,
   _input: unknown,
   environment: Environment,
   result: unknown,
-): void {
+): Promise<void> | undefined {
   const units = typeof result === 'string' ? ofString(node, result) : ofArray(node, result);
   if (units > 0) charge(environment, units);
+  return paceStep(environment);
 }
 
 function ofString(node: Node, text: string): number {
