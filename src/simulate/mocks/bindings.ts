@@ -33,7 +33,7 @@ export function compileComputed(
   field: string,
 ): (bindings: JsonObject, now: number) => Promise<Json> {
   const compiled = compileJsonataTemplate(template, field);
-  return (bindings, now) => compiled.evaluate(bindings, chance(now));
+  return async (bindings, now) => compiled.evaluate(bindings, chance(now));
 }
 
 /** True or false; what evaluates to nothing is false. */
