@@ -1,6 +1,6 @@
 /** Wires the handlers of a model's life to the learning library, the registry and the endpoints. */
 import { join } from 'node:path';
-import type { Config } from '../handlers/config.js';
+import { type Config, ConfigError } from '../handlers/config.js';
 import type { Handler } from '../handlers/handler.js';
 import { deployHandler } from '../handlers/ml/deploy.js';
 import { evaluateHandler } from '../handlers/ml/evaluate.js';
@@ -13,6 +13,7 @@ import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js'
 import { validateHandler } from '../handlers/ml/validate.js';
 import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
 import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
+import type { TrainingJobTarget } from '../handlers/training-job/job.js';
 import { getOwn, isObject, type JsonObject } from '../lib/json.js';
 import type { S3Settings } from '../ml/data/source-s3.js';
 import { fineTune } from '../ml/fine-tune.js';
@@ -49,6 +50,7 @@ export function createMlHandlers(options: {
       endpointDefaults: section(config.sagemaker, 'endpointDefaults'),
     },
     workFolder: join(home, 'jobs'),
+    jobOfImage: (image) => trainingJobOf(config, image),
   });
   return {
     handlers: [
@@ -66,6 +68,18 @@ export function createMlHandlers(options: {
     ],
     close: () => sagemaker.stop(),
   };
+}
+
+/** `sagemaker.trainingImages`: which function does the work of an image. */
+function trainingJobOf(config: Config, image: string): TrainingJobTarget | null {
+  const name = getOwn(section(config.sagemaker, 'trainingImages'), image);
+  if (typeof name !== 'string') return null;
+  const target = config.functions.get(name);
+  if (target?.kind === 'training-job') return target;
+  throw new ConfigError(
+    `${config.path ?? 'The configuration'}, at /sagemaker/trainingImages: "${name}" is no function ` +
+      'with "contract": "sagemaker".',
+  );
 }
 
 function section(of: JsonObject, name: string): JsonObject {

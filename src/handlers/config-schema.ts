@@ -20,6 +20,10 @@ export const FUNCTION_SCHEMA: JsonObject = closed({
   environment: textMap,
   inherit: { type: 'array', items: text },
   cwd: text,
+  contract: { enum: ['json', 'sagemaker'] },
+  image: text,
+  engine: text,
+  graceSeconds: { type: 'number', minimum: 0, maximum: 600 },
   onWorkerLost: { enum: ['rerun', 'fail'] },
   description: { type: 'string' },
 });
@@ -80,5 +84,6 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   sagemaker: closed({
     trainingDefaults: { type: 'object' },
     endpointDefaults: { type: 'object' },
+    trainingImages: { type: 'object', additionalProperties: text },
   }),
 });

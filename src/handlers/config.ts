@@ -57,6 +57,20 @@ export type FunctionTarget = {
       /** Names of variables handed on from Stepwell's own environment. */
       readonly inherit: readonly string[];
     }
+  | {
+      /** A program or an image that finds what SageMaker gives to a training container. */
+      readonly kind: 'training-job';
+      readonly command: readonly string[];
+      /** Run by docker or podman instead of the command. */
+      readonly image: string | null;
+      /** `docker`, `podman` or a path; null looks for one. */
+      readonly engine: string | null;
+      readonly cwd: string;
+      readonly environment: Readonly<Record<string, string>>;
+      readonly inherit: readonly string[];
+      /** Between SIGTERM and SIGKILL: time to write a checkpoint. */
+      readonly graceSeconds: number;
+    }
 );
 
 export interface Topic {
@@ -235,6 +249,10 @@ interface RawFunction {
   readonly environment?: Readonly<Record<string, string>>;
   readonly inherit?: readonly string[];
   readonly cwd?: string;
+  readonly contract?: 'json' | 'sagemaker';
+  readonly image?: string;
+  readonly engine?: string;
+  readonly graceSeconds?: number;
   readonly onWorkerLost?: 'rerun' | 'fail';
   readonly description?: string;
 }
@@ -250,7 +268,9 @@ interface Place {
 const checkConfig: Check = compileCheck(CONFIG_SCHEMA);
 const checkFunction: Check = compileCheck(FUNCTION_SCHEMA);
 
-const WAYS = ['handler', 'module', 'url', 'process'] as const;
+const WAYS = ['handler', 'module', 'url', 'process', 'image'] as const;
+/** SageMaker gives 120 s; a person who stops a run should not wait that long for one. */
+const TRAINING_GRACE_SECONDS = 30;
 const FUNCTION_HELP =
   'Write a handler ("ml:ingest"), a file ("./functions/score.js#handler"), a URL, or ' +
   '{"process": ["python3", "train.py"]}.';
@@ -279,13 +299,25 @@ function parseFunction(raw: string | JsonObject, at: Place): FunctionTarget {
     const [file = '', exportName = 'handler'] = target.module.split('#');
     return { ...common, kind: 'module', file: at.within(file), exportName };
   }
-  return {
-    ...common,
-    kind: 'process',
+  const program = {
     command: target.process ?? [],
     cwd: at.within(target.cwd ?? '.'),
     environment: target.environment ?? {},
     inherit: target.inherit ?? [],
+  };
+  if (target.image === undefined && target.contract !== 'sagemaker') {
+    return { ...common, ...program, kind: 'process' };
+  }
+  if (target.contract === 'json') {
+    fail(at.path, `${at.pointer}/contract`, 'An "image" has the contract "sagemaker" only.');
+  }
+  return {
+    ...common,
+    ...program,
+    kind: 'training-job',
+    image: target.image ?? null,
+    engine: target.engine ?? null,
+    graceSeconds: target.graceSeconds ?? TRAINING_GRACE_SECONDS,
   };
 }
 

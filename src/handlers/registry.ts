@@ -13,6 +13,7 @@ import { createLambdaHandlers, type LambdaClientFactory, type LambdaHandlers } f
 import { createProcessHandler } from './process.js';
 import { readResource, splitSuffix } from './resource.js';
 import { compileCheck } from './schema-check.js';
+import { createTrainingJobHandler } from './training-job/job.js';
 import { didYouMean } from '../lib/suggest.js';
 
 /** `kind` decides which history events the task shows; the other fields fill them. */
@@ -175,6 +176,8 @@ function targetHandler(name: string, target: FunctionTarget, builtIn: BuiltIn): 
       return createHttpHandler(name, target);
     case 'process':
       return createProcessHandler(name, target);
+    case 'training-job':
+      return checked(createTrainingJobHandler(name, target));
     case 'handler': {
       const found = builtIn.find(target.handler);
       if (found !== null) return found;

@@ -5,6 +5,7 @@ import type { Handler, HandlerContext } from './handler.js';
 import type { DeployOptions } from './ml/deploy.js';
 import type { FineTuneHandlerOptions } from './ml/fine-tune.js';
 import type { SageMakerRecords } from './sagemaker-records.js';
+import type { TrainingJobTarget } from './training-job/job.js';
 
 /** `"sagemaker"` of the configuration: what a machine's parameters leave out. */
 export interface SageMakerDefaults {
@@ -35,6 +36,8 @@ export interface SageMakerOptions {
   readonly data?: Partial<DataHandlers>;
   /** Local copy of an `s3://` object; without it such a channel is refused by name. */
   readonly fetchS3?: (uri: string, context: HandlerContext) => Promise<string>;
+  /** The configured job that does the work of a training image; null leaves it to ml:fine-tune. */
+  readonly jobOfImage?: (image: string) => TrainingJobTarget | null;
   /** Folder for the work of jobs that outlive their task (createTrainingJob without `.sync`). */
   readonly workFolder: string;
   readonly now?: () => number;

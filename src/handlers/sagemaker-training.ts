@@ -21,6 +21,7 @@ import {
 } from './sagemaker-description.js';
 import { Findings, jobFailed, sagemakerError } from './sagemaker-errors.js';
 import { mergeDeep, type SageMakerOptions, sagemakerArn } from './sagemaker-options.js';
+import { runTrainingJob, type TrainingJobTarget } from './training-job/job.js';
 
 const CREATE = 'arn:aws:states:::sagemaker:createTrainingJob';
 
@@ -124,7 +125,7 @@ async function claimed(
   options: SageMakerOptions,
 ): Promise<Job> {
   const request = mergeDeep(textual(options.defaults?.trainingDefaults ?? {}), parameters);
-  checkRequest(request, context);
+  checkRequest(request, context, jobTargetOf(request, options) !== null);
   const name = request.TrainingJobName as string;
   const arn = sagemakerArn(context, `training-job/${name.toLowerCase()}`);
   const now = (options.now ?? Date.now)();
@@ -166,7 +167,7 @@ function textual(defaults: JsonObject): JsonObject {
   return { ...defaults, HyperParameters: fromEntries(texts) };
 }
 
-function checkRequest(request: JsonObject, context: HandlerContext): void {
+function checkRequest(request: JsonObject, context: HandlerContext, isOwnProgram: boolean): void {
   const findings = new Findings(context);
   findings.name('TrainingJobName', request.TrainingJobName);
   findings.roleArn('RoleArn', request.RoleArn);
@@ -182,9 +183,9 @@ function checkRequest(request: JsonObject, context: HandlerContext): void {
       findings.constraint(at, key, 'Member must have length less than or equal to 256');
     }
   }
-  for (const problem of readHyperparameters(hyperparameters).problems) {
-    findings.add(`Value at 'hyperParameters': ${problem}`);
-  }
+  // A program of the user's own has hyperparameters that only it knows.
+  const problems = isOwnProgram ? [] : readHyperparameters(hyperparameters).problems;
+  for (const problem of problems) findings.add(`Value at 'hyperParameters': ${problem}`);
   const channels = isArray(request.InputDataConfig) ? request.InputDataConfig : [];
   for (const [index, channel] of channels.entries()) {
     const at = `InputDataConfig.${index + 1}.member`;
@@ -225,9 +226,9 @@ async function perform(
   try {
     limited.signal.throwIfAborted();
     await save(entered(restarted(description, now()), 'Downloading', now()));
-    const parameters = await fineTuneParameters(job, limited, options);
+    const work = await workOf(job, limited, options);
     await save({ ...entered(description, 'Training', now()), TrainingStartTime: now() });
-    const result = await runFineTune(parameters, limited, options.fineTune);
+    const result = await work();
     await save(completed(entered(description, 'Uploading', now()), result, now()));
     await options.workspaces.remember(context.task, {
       model: { ...(result.model as JsonObject), labels: result.labels ?? null },
@@ -264,6 +265,50 @@ function runtimeLimit(
     Math.min(seconds * 1000, 2 ** 31 - 1),
   );
   return { signal: AbortSignal.any([signal, timer.signal]), clear: () => clearTimeout(timeout) };
+}
+
+/** What does the job: the program or container configured for its image, else ml:fine-tune. */
+async function workOf(
+  job: Job,
+  context: HandlerContext,
+  options: SageMakerOptions,
+): Promise<() => Promise<JsonObject>> {
+  const target = jobTargetOf(job.request, options);
+  if (target === null) {
+    const parameters = await fineTuneParameters(job, context, options);
+    return () => runFineTune(parameters, context, options.fineTune);
+  }
+  const { request } = job;
+  const channels: Record<string, string> = {};
+  for (const channel of isArray(request.InputDataConfig) ? request.InputDataConfig : []) {
+    const of = channel as JsonObject;
+    const uri = uriOfChannel(of) as string;
+    channels[String(of.ChannelName)] = uri.startsWith('s3://')
+      ? await readableFile(uri, context, options)
+      : uri;
+  }
+  const algorithm = isObject(request.AlgorithmSpecification) ? request.AlgorithmSpecification : {};
+  const parameters: JsonObject = {
+    jobName: job.name,
+    hyperparameters: isObject(request.HyperParameters) ? request.HyperParameters : {},
+    channels,
+    environment: isObject(request.Environment) ? request.Environment : {},
+    ...(isArray(algorithm.MetricDefinitions)
+      ? { metricDefinitions: algorithm.MetricDefinitions }
+      : {}),
+    modelFormat: 'tar.gz',
+  };
+  return async () => {
+    const result = await runTrainingJob(target, parameters, context);
+    if (result.model !== null) return result;
+    throw new TaskFailure('AlgorithmError', 'The training left nothing in /opt/ml/model.');
+  };
+}
+
+function jobTargetOf(request: JsonObject, options: SageMakerOptions): TrainingJobTarget | null {
+  const algorithm = isObject(request.AlgorithmSpecification) ? request.AlgorithmSpecification : {};
+  const image = algorithm.TrainingImage;
+  return typeof image === 'string' ? (options.jobOfImage?.(image) ?? null) : null;
 }
 
 async function fineTuneParameters(

@@ -9,6 +9,7 @@ import {
   type SageMaker,
 } from '../../src/handlers/sagemaker.js';
 import { workspaceHandlers } from '../../src/handlers/sagemaker-workspace.js';
+import type { TrainingJobTarget } from '../../src/handlers/training-job/job.js';
 import { mergeDeep } from '../../src/handlers/sagemaker-options.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { openRegistry } from '../../src/ml/registry/index.js';
@@ -79,7 +80,28 @@ function create(
     workFolder: join(home.folder, 'jobs'),
     now: () => clock,
     defaults,
+    jobOfImage: (image) => (image === 'example/train:1' ? ownProgram() : null),
   });
+}
+
+/** Repeats a hyperparameter that only it knows. */
+function ownProgram(): TrainingJobTarget {
+  const script =
+    'require("node:fs").writeFileSync(process.env.SM_MODEL_DIR + "/w", process.env.SM_HP_DEPTH);' +
+    'console.log("accuracy=0.91")';
+  return {
+    kind: 'training-job',
+    command: [process.execPath, '-e', script, '--'],
+    image: null,
+    engine: null,
+    cwd: home.folder,
+    environment: {},
+    inherit: [],
+    graceSeconds: 1,
+    parameters: {},
+    onWorkerLost: 'rerun',
+    description: null,
+  };
 }
 const find = (resource: string): Handler => {
   const found = sagemaker.handlers.find((handler) => handler.resource.endsWith(resource));
@@ -101,6 +123,27 @@ const job = (extra: JsonObject = {}): JsonObject => ({
 });
 
 describe('createTrainingJob.sync', () => {
+  it('runs the program configured for its image, with hyperparameters of its own', async () => {
+    const result = await call(
+      'createTrainingJob.sync',
+      job({
+        AlgorithmSpecification: {
+          TrainingImage: 'example/train:1',
+          TrainingInputMode: 'File',
+          MetricDefinitions: [{ Name: 'accuracy', Regex: 'accuracy=([0-9.]+)' }],
+        },
+        HyperParameters: { depth: '7' },
+      }),
+    );
+    expect(result).toMatchObject({
+      TrainingJobStatus: 'Completed',
+      ModelArtifacts: { S3ModelArtifacts: expect.stringMatching(/\/model\.tar\.gz$/) },
+      FinalMetricDataList: [{ MetricName: 'accuracy', Value: 0.91 }],
+    });
+    const { model } = await workspaces.recall(testContext(home.folder).task);
+    expect((model as JsonObject).uri).toBe((result.ModelArtifacts as JsonObject).S3ModelArtifacts);
+  });
+
   it('trains and answers the Describe response in PascalCase with epoch milliseconds', async () => {
     const context = testContext(home.folder);
     const result = await call(
