@@ -27,6 +27,8 @@ const LAW: Readonly<Record<string, Row>> = {
   store: { values: ['lib'], types: ['core'] },
   // Pictures: a definition and a journal in, text out.
   graph: { values: ['lib', 'core/visits'], types: ['core'], modules: ['@dagrejs/dagre'] },
+  // What a run did, inspected again by the code behind TestState.
+  explain: { values: ['lib', 'core', 'expr', 'runtime/test-state'], modules: [] },
   ml: { values: ['lib'] },
   handlers: { values: ['lib', 'ml', 'serving/index'] },
   // The engine answers for histories: the projection is wire's, and pure.
@@ -49,6 +51,7 @@ const LAW: Readonly<Record<string, Row>> = {
       'wire/history',
       'wire/service-outputs',
       'handlers/handler',
+      'explain',
     ],
     types: ['handlers', 'store', 'wire'],
   },

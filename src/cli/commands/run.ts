@@ -12,6 +12,7 @@ import { loadJournal } from '../../runtime/journal.js';
 import { revisionOf } from '../../runtime/machines.js';
 import type { Store } from '../../store/store.js';
 import { assemble } from '../assemble.js';
+import { printExplanation } from '../explain-view.js';
 import { emit, EventLines, leaveOnSignal, report } from '../driving.js';
 import {
   checkMachine,
@@ -35,6 +36,7 @@ interface RunOptions {
   readonly json?: boolean;
   readonly strict?: boolean;
   readonly express?: boolean;
+  readonly explain?: boolean;
 }
 
 export function addRun(program: Command): void {
@@ -47,6 +49,7 @@ export function addRun(program: Command): void {
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--name <name>', 'name of the execution')
     .option('--strict', 'refuse what AWS would refuse', false)
+    .option('--explain', 'show what each state did with its data', false)
     .option('--json', 'print one event a line and a result line', false)
     .action(async (path: string, options: RunOptions) => {
       process.exitCode = await run(path, options);
@@ -88,6 +91,10 @@ async function run(path: string, options: RunOptions): Promise<number> {
     const leave = leaveOnSignal(engine, view);
     try {
       const state = await drive(engine, machine, arn, chosen, input, view);
+      if (options.explain) {
+        const facts = (await engine.facts(arn)) ?? [];
+        await printExplanation(machine.text, facts, { json });
+      }
       return await report(state, parts.store, json, parts.home);
     } finally {
       leave();
