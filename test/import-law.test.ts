@@ -39,6 +39,11 @@ const LAW: Readonly<Record<string, Row>> = {
   serving: { values: ['lib', 'ml'] },
   // Doctor, rebuild, backup: everything follows from the journals, so it folds and loads them.
   care: { values: ['lib', 'core', 'runtime'], types: ['store'] },
+  // Other processes on the same store: queues and membership over Redis, behind runtime/peers.
+  workers: {
+    values: ['lib', 'store/redis-client', 'store/redis-url'],
+    types: ['runtime', 'store', 'handlers/handler'],
+  },
   schedule: { values: ['lib', 'runtime'], types: ['core', 'store'] },
   simulate: {
     // Mocks throw what handlers throw, and say in JSONata which call they are for.

@@ -2,6 +2,7 @@
  * The AWS JSON 1.0 face: `POST /` with `X-Amz-Target: AWSStepFunctions.<Operation>`. The only place
  * that renders errors for AWS clients. Never answers 5xx for what a caller did.
  */
+import { Overloaded } from '../runtime/overloaded.js';
 import type { Request, Response } from 'express';
 import { InvariantError } from '../lib/assert.js';
 import { exceedsDepth, isObject, type Json, type JsonObject } from '../lib/json.js';
@@ -111,6 +112,7 @@ export function toApiError(api: ApiContext, thrown: unknown): ApiError {
     api.log.error({ error: thrown.message }, 'The store is not available.');
     return new ApiError('ServiceUnavailable', 'The store is not available.');
   }
+  if (thrown instanceof Overloaded) return new ApiError('ThrottlingException', thrown.message);
   const bug = thrown instanceof InvariantError ? 'An invariant broke.' : 'A request failed.';
   api.log.error({ error: thrown instanceof Error ? thrown.stack : String(thrown) }, bug);
   return new ApiError('InternalFailure', null);

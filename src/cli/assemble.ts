@@ -26,7 +26,8 @@ import type { Engine } from '../runtime/face.js';
 import { isHalfRestored } from '../care/backup.js';
 import { StoreUnavailable } from '../store/unavailable.js';
 import { openStore } from '../store/open.js';
-import type { Store } from '../store/store.js';
+import type { Peers } from '../runtime/peers.js';
+import type { SharedStore, Store } from '../store/store.js';
 import { createLogger } from './logger.js';
 import { createMlHandlers } from './ml-handlers.js';
 
@@ -38,6 +39,17 @@ export interface AssembleOptions {
   /** Instead of JSON lines on standard error. */
   readonly log?: Logger;
   readonly onProgress?: (progress: TaskProgress) => void;
+  /** What this process does among others on a Redis store. */
+  readonly work?: Work;
+}
+
+/** What a process does for executions on a store that it shares with others. */
+export interface Work {
+  readonly role: string;
+  /** Globs of the resources whose tasks run here; none: all. */
+  readonly resources: readonly string[];
+  /** Tasks at a time. */
+  readonly concurrency: number;
 }
 
 export interface Parts {
@@ -54,6 +66,37 @@ export interface Parts {
   openEngine(only: readonly ExecutionArn[] | null): Promise<Engine>;
   close(): Promise<void>;
 }
+
+/** A store on Redis is shared: the engine of this process hears of the others. */
+async function joinPeers(joining: {
+  readonly spec: string;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly only: readonly ExecutionArn[] | null;
+  readonly work: Work | undefined;
+}): Promise<{ readonly peers?: Peers }> {
+  const { spec, store, log, only, work } = joining;
+  if (!isShared(spec)) return {};
+  const { RedisPeers } = await import('../workers/open-peers.js');
+  const peers = new RedisPeers({
+    url: spec,
+    store: store as SharedStore,
+    log,
+    globs: work?.resources ?? [],
+    concurrency: work?.concurrency ?? DEFAULT_CONCURRENCY,
+    role: work?.role ?? 'run',
+    drives: only === null,
+  });
+  return { peers };
+}
+
+/** Whether several processes may drive the store at a time. */
+export function isShared(spec: string): boolean {
+  return /^rediss?[:+]/.test(spec);
+}
+
+/** Tasks at a time of one process on a shared store. */
+export const DEFAULT_CONCURRENCY = 100;
 
 export const DEFAULT_STORE_FILE = 'stepwell.db';
 
@@ -113,6 +156,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     openEngine: async (only) => {
       await refuseHalfRestored(store);
       return createEngine({
+        ...(await joinPeers({ spec, store, log, only, work: options.work })),
         store,
         resources: registry,
         services,

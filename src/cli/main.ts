@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   import: async () => (await import('./commands/backup.js')).addBackup,
   quarantine: async () => (await import('./commands/quarantine.js')).addQuarantine,
   serve: async () => (await import('./commands/serve.js')).addServe,
+  worker: async () => (await import('./commands/worker.js')).addWorker,
 };
 
 async function program(asked: string | undefined): Promise<Command> {

@@ -20,15 +20,22 @@ export async function watch(
   watcher: Watcher,
 ): Promise<() => void> {
   let waiting: Fact[] | null = [];
+  let last = 0;
   const stop = engine.subscribe(arn, (_arn, facts) => {
-    if (waiting === null) watcher.news(facts);
-    else waiting.push(...facts);
+    if (waiting !== null) waiting.push(...facts);
+    else tell(facts);
   });
+  // Facts of another process may be told by it and found by this one.
+  const tell = (facts: readonly Fact[]): void => {
+    const fresh = facts.filter(({ seq }) => seq > last);
+    last = Math.max(last, fresh.at(-1)?.seq ?? 0);
+    if (fresh.length > 0) watcher.news(fresh);
+  };
   const kept = (await engine.facts(arn)) ?? [];
   const late = waiting.filter((fact) => fact.seq > kept.length);
   waiting = null;
   watcher.known(kept.slice(0, knownCount));
-  const news = [...kept.slice(knownCount), ...late];
-  if (news.length > 0) watcher.news(news);
+  last = knownCount;
+  tell([...kept.slice(knownCount), ...late]);
   return stop;
 }

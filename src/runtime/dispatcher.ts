@@ -16,7 +16,7 @@ import type {
 } from '../handlers/handler.js';
 import { CANCELLED, SHUTDOWN, TaskFailure } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
-import type { ExecutionArn } from '../lib/brand.js';
+import type { ExecutionArn, Seq } from '../lib/brand.js';
 import { sha256 } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import { scopesOf } from './scopes.js';
@@ -73,8 +73,15 @@ export interface TaskOrder {
   readonly recovered: boolean;
 }
 
+interface Running {
+  readonly arn: ExecutionArn;
+  readonly by: Seq;
+  readonly controller: AbortController;
+  readonly over: Promise<void>;
+}
+
 export class Dispatcher {
-  private readonly running = new Map<string, AbortController>();
+  private readonly running = new Map<string, Running>();
 
   constructor(
     private readonly resources: Resources,
@@ -82,8 +89,8 @@ export class Dispatcher {
     private readonly receiver: TaskReceiver,
   ) {}
 
-  /** Starts the work of one attempt; never rejects. */
-  start(order: TaskOrder): void {
+  /** Starts the work of one attempt; resolves when it is over, and never rejects. */
+  start(order: TaskOrder): Promise<void> {
     const { scheduled, state } = order;
     const arn = state.identity.arn as ExecutionArn;
     const task: TaskRef = {
@@ -92,14 +99,16 @@ export class Dispatcher {
       nonce: scheduled.nonce,
     };
     const name = runName(arn, scheduled.seq);
-    if (this.running.has(name)) return;
+    const known = this.running.get(name);
+    if (known !== undefined) return known.over;
     const controller = new AbortController();
-    this.running.set(name, controller);
-    this.run(order, arn, task, controller)
+    const over = this.run(order, arn, task, controller)
       .catch((error) => {
         this.services.log.error('A task could not be answered.', { arn, error: String(error) });
       })
       .finally(() => this.running.delete(name));
+    this.running.set(name, { arn, by: scheduled.seq, controller, over });
+    return over;
   }
 
   private async run(
@@ -204,12 +213,21 @@ export class Dispatcher {
 
   /** Tells a running attempt that nobody waits for it any more. */
   cancel(arn: ExecutionArn, by: number, reason: Error = CANCELLED): void {
-    this.running.get(runName(arn, by))?.abort(reason);
+    this.running.get(runName(arn, by))?.controller.abort(reason);
+  }
+
+  isRunning(arn: ExecutionArn, by: number): boolean {
+    return this.running.has(runName(arn, by));
+  }
+
+  /** What runs here now. */
+  list(): readonly { readonly arn: ExecutionArn; readonly by: Seq }[] {
+    return [...this.running.values()].map(({ arn, by }) => ({ arn, by }));
   }
 
   /** Aborts everything; the attempts stay open in the journal. */
   close(): void {
-    for (const controller of this.running.values()) controller.abort(SHUTDOWN);
+    for (const { controller } of this.running.values()) controller.abort(SHUTDOWN);
   }
 
   get size(): number {

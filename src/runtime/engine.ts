@@ -8,14 +8,14 @@ import type { Env } from '../core/env.js';
 import type { Fact, Failure } from '../core/fact.js';
 import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import type { ExecutionState } from '../core/state.js';
-import type { Stimulus } from '../core/stimulus.js';
+import { parseTimer, type Stimulus } from '../core/stimulus.js';
 import { ANSWERED, type Logger } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn, Nonce, RevisionId, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { ExecutionFilter, ExecutionRow, Page, Store } from '../store/store.js';
 import { type HistoryEvent, projectHistory } from '../wire/history.js';
-import { Activities } from './activities.js';
+import { Activities, type ActivityOrder } from './activities.js';
 import { type Clock, realClock } from './clock.js';
 import { Delivery } from './delivery.js';
 import {
@@ -34,15 +34,20 @@ import type {
   TokenAnswer,
 } from './face.js';
 import { loadJournal } from './journal.js';
-import { Listeners, type FactsListener } from './listeners.js';
+import { Listeners, type FactsListener, untilEnded } from './listeners.js';
 import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
 import type { MapItems } from './map-runs/io.js';
 import { MapRuns } from './map-runs/map-runs.js';
 import { Outbox, scheduledFact } from './outbox.js';
 import { Quarantine, type QuarantineNote, quarantineNote } from './quarantine.js';
+import { MAX_QUEUED_TURNS, Overloaded } from './overloaded.js';
+import type { Peers } from './peers.js';
+import { RemoteFacts } from './remote-facts.js';
 import { Recovery } from './recovery.js';
-import { Scheduler } from './scheduler.js';
+import { Scheduler, type TimerShare } from './scheduler.js';
+import { SharedWork } from './shared-work.js';
+import { TaskRouter } from './task-router.js';
 import { makeToken } from './token.js';
 import { TokenAnswers } from './token-answers.js';
 import { Troubles } from './troubles.js';
@@ -65,7 +70,12 @@ export interface EngineOptions {
   readonly only?: readonly ExecutionArn[];
   /** No other engine works on this store: nothing has to be looked for that others may have done. */
   readonly sole?: boolean;
+  /** Other processes that drive the same store; without them this one drives it alone. */
+  readonly peers?: Peers;
 }
+
+/** An activity task that could not be queued is offered again after this. */
+const OFFER_AGAIN_MS = 1_000;
 
 /** Opens the engine over a store: recovers what a crash held back, then serves. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
@@ -100,6 +110,10 @@ class LocalEngine implements Engine {
   private readonly outbox: Outbox;
   private readonly recovery: Recovery;
   readonly mapRuns: MapRuns;
+  private readonly peers: Peers | null;
+  private readonly router: TaskRouter;
+  private readonly remote: RemoteFacts | null;
+  private readonly shared: SharedWork | null;
   private closed = false;
 
   constructor(
@@ -107,6 +121,7 @@ class LocalEngine implements Engine {
     private readonly key: string,
   ) {
     const { store } = options;
+    this.peers = options.peers ?? null;
     this.clock = options.clock ?? realClock;
     this.mine = options.only === undefined ? null : new Set(options.only);
     this.troubles = new Troubles(options.log);
@@ -121,29 +136,85 @@ class LocalEngine implements Engine {
     this.scheduler = new Scheduler(
       store,
       this.clock,
-      (arn, keys) => this.delivery.inBackground(arn, { type: 'TimersDue', keys }),
+      (arn, keys) => this.timersDue(arn, keys),
       (error) => this.troubles.report('Timers could not be read.', error),
-      options.sole ? Number.POSITIVE_INFINITY : undefined,
+      {
+        ...(options.sole ? { horizonMs: Number.POSITIVE_INFINITY } : {}),
+        share: this.createShare(),
+      },
     );
     this.mapRuns = this.createMapRuns();
     this.answers = this.createAnswers();
     this.dispatcher = this.createDispatcher();
-    const { scheduler, dispatcher, activities, mapRuns } = this;
-    this.outbox = new Outbox({
-      scheduler,
-      dispatcher,
-      activities,
-      mapRuns,
-      makeToken: (arn, task) => makeToken(this.key, arn, task),
-      goOn: (arn) => this.goOn(arn),
-    });
-    const { outbox } = this;
+    this.router = new TaskRouter(
+      this.dispatcher,
+      this.peers,
+      (resource) => options.resources.resolve(resource) !== null,
+      this.troubles,
+    );
+    this.outbox = this.createOutbox();
+    const { outbox, peers } = this;
+    this.remote =
+      peers === null
+        ? null
+        : new RemoteFacts(peers, troubles, (arn, facts) => this.listeners.publish(arn, facts));
+    this.shared = peers === null ? null : this.createSharedWork(peers);
     const inBackground = (arn: ExecutionArn, stimulus: Stimulus): void => {
       this.delivery.inBackground(arn, stimulus);
     };
     const drive = <T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T> =>
       this.delivery.drive(arn, work);
     this.recovery = new Recovery({ store, outbox, troubles, drives, drive, inBackground });
+  }
+
+  private createOutbox(): Outbox {
+    const { scheduler, mapRuns, peers } = this;
+    return new Outbox({
+      scheduler,
+      mapRuns,
+      startTask: (order) => this.router.start(order),
+      offerActivity: (activityArn, order) => this.offerActivity(activityArn, order),
+      cancel: (arn, by) => this.cancel(arn, by, false),
+      childEnded: (state) => {
+        const { arn, mapRunArn } = state.identity;
+        mapRuns.childEnded(state);
+        if (mapRunArn === null || mapRuns.isDriving(mapRunArn)) return;
+        peers?.tell({ is: 'ended', arn: arn as ExecutionArn, mapRunArn });
+      },
+      makeToken: (arn, task) => makeToken(this.key, arn, task),
+      goOn: (arn) => this.goOn(arn),
+    });
+  }
+
+  private createSharedWork(peers: Peers): SharedWork {
+    const { live, outbox, dispatcher, router, mapRuns, scheduler, remote, troubles } = this;
+    assert(remote !== null, 'Peers and what they commit come together.');
+    return new SharedWork({
+      peers,
+      live,
+      outbox,
+      dispatcher,
+      router,
+      mapRuns,
+      scheduler,
+      remote,
+      troubles,
+      inBackground: (arn, stimulus) => this.delivery.inBackground(arn, stimulus),
+      isStale: (held) => this.isStale(held),
+      isMine: (arn) => this.isMine(arn),
+    });
+  }
+
+  private createShare(): TimerShare | null {
+    const { peers } = this;
+    if (peers === null) return null;
+    const isAlive = (id: string): boolean => peers.isAlive(id);
+    return { id: peers.id, isAlive, isMine: (arn) => this.isMine(arn) };
+  }
+
+  /** Whether what has no holder falls to this process. */
+  private isMine(arn: ExecutionArn): boolean {
+    return this.mine === null ? (this.peers?.isMine(arn) ?? true) : this.mine.has(arn);
   }
 
   private createTurns(): Turns {
@@ -153,9 +224,13 @@ class LocalEngine implements Engine {
       live,
       machines,
       env: () => this.env(),
+      holder: () =>
+        this.peers === null ? null : { id: this.peers.id, until: this.scheduler.horizon },
+      isStale: (held) => this.isStale(held),
       settled: (arn, { state, effects, facts }) => {
         this.outbox.handOut(state, effects, facts);
         this.listeners.publish(arn, facts);
+        this.remote?.committed(arn, facts);
       },
       unknown: (arn, error) => {
         this.troubles.report('The store does not say what became of a commit.', error, { arn });
@@ -188,7 +263,8 @@ class LocalEngine implements Engine {
       state: (arn) => this.state(arn),
       deliver: (arn, stimulus) => this.delivery.deliver(arn, stimulus),
       setTimer: (arn, key, dueAt) => this.scheduler.set(arn, key, dueAt),
-      answered: (arn, by) => this.dispatcher.cancel(arn, by, ANSWERED),
+      answered: (arn, by) => this.cancel(arn, by, true),
+      ...(this.peers === null ? {} : { holder: this.peers.id }),
     });
   }
 
@@ -217,9 +293,60 @@ class LocalEngine implements Engine {
     });
   }
 
+  /** Whether another process has written after what memory holds. */
+  private async isStale(live: Live): Promise<boolean> {
+    if (this.peers === null || !live.loaded) return false;
+    const head = await this.peers.store.head(live.arn);
+    return (head?.seq ?? 0) !== (live.state?.seq ?? 0);
+  }
+
+  /** Heartbeats move timers, and another process may have heard one. */
+  private async timersDue(arn: ExecutionArn, keys: readonly string[]): Promise<void> {
+    const { peers } = this;
+    const due: string[] = [];
+    for (const key of keys) {
+      const moved =
+        peers !== null &&
+        parseTimer(key)?.kind === 'heartbeat' &&
+        ((await peers.store.timer(arn, key)) ?? 0) > this.clock.now();
+      if (!moved) due.push(key);
+    }
+    if (due.length > 0) await this.delivery.inBackground(arn, { type: 'TimersDue', keys: due });
+  }
+
+  /** Stops the work of fact `by`, wherever it runs. */
+  private cancel(arn: ExecutionArn, by: Seq, answered: boolean): void {
+    const isHere = this.dispatcher.isRunning(arn, by);
+    if (answered) this.dispatcher.cancel(arn, by, ANSWERED);
+    else {
+      this.dispatcher.cancel(arn, by);
+      this.mapRuns.cancel(arn, by);
+    }
+    this.router.forget(arn, by);
+    if (!isHere) this.peers?.tell({ is: 'cancel', arn, by, answered });
+  }
+
+  private offerActivity(activityArn: string, order: ActivityOrder): void {
+    const { peers } = this;
+    if (peers === null) return this.activities.offer(activityArn, order);
+    peers.activities.offer(activityArn, order).catch((error) => {
+      this.troubles.report('An activity task could not be queued; it is tried again.', error);
+      const again = this.clock.at((this.clock.now() + OFFER_AGAIN_MS) as EpochMs, () => {
+        if (!this.closed) this.offerActivity(activityArn, order);
+      });
+      if (this.closed) again();
+    });
+  }
+
   /** Hands out again what was promised before the last stop. */
   async recover(): Promise<void> {
     await this.quarantine.recover();
+    if (this.peers !== null && this.shared !== null) {
+      await this.peers.join(this.shared);
+      await this.scheduler.start();
+      this.shared.start();
+      return;
+    }
     await this.recovery.run();
     await this.mapRuns.recover();
     await this.scheduler.start();
@@ -268,12 +395,15 @@ class LocalEngine implements Engine {
 
   async start(request: StartRequest): Promise<Started> {
     this.refuseWhenClosed();
+    // Children of Map Runs are ours: their driver bounds them.
+    if (request.identity.mapRunArn === null) this.refuseWhenFull();
     const machine = await this.machines.save(request.revision);
     const arn = request.identity.arn as ExecutionArn;
     this.mine?.add(arn);
     const seconds = machine.timeoutSeconds;
     const deadlineAt = seconds === null ? null : ((this.clock.now() + seconds * 1000) as EpochMs);
     return this.live.enqueue(arn, async (live) => {
+      if (await this.isStale(live)) await this.live.load(live);
       if (live.state !== null) return { is: 'exists', state: live.state };
       const facts = await this.turns.run(live, {
         type: 'Start',
@@ -324,11 +454,23 @@ class LocalEngine implements Engine {
   }
 
   subscribe(arn: ExecutionArn | null, listener: FactsListener): () => void {
-    return this.listeners.subscribe(arn, listener);
+    const unsubscribe = this.listeners.subscribe(arn, listener);
+    const { remote } = this;
+    if (arn === null || remote === null) return unsubscribe;
+    remote.watch(arn);
+    return () => {
+      unsubscribe();
+      if (!this.listeners.has(arn)) remote.unwatch(arn);
+    };
   }
 
   async state(arn: ExecutionArn): Promise<ExecutionState | null> {
-    return this.live.peek(arn) ?? this.live.enqueue(arn, async (live) => live.state);
+    const known = this.live.peek(arn);
+    if (known !== null && this.peers === null) return known;
+    return this.live.enqueue(arn, async (live) => {
+      if (await this.isStale(live)) await this.live.load(live);
+      return live.state;
+    });
   }
 
   async facts(arn: ExecutionArn): Promise<readonly Fact[] | null> {
@@ -360,7 +502,7 @@ class LocalEngine implements Engine {
   }
 
   ended(arn: ExecutionArn, signal?: AbortSignal): Promise<ExecutionState> {
-    return this.listeners.ended(arn, (of) => this.state(of), signal);
+    return untilEnded(this, arn, signal);
   }
 
   isTaskToken(token: string): boolean {
@@ -368,10 +510,12 @@ class LocalEngine implements Engine {
   }
 
   taskSucceeded(token: string, output: Json): Promise<TokenAnswer> {
+    this.refuseWhenFull();
     return this.answers.answer(token, { ok: true, output });
   }
 
   taskFailed(token: string, failure: Failure): Promise<TokenAnswer> {
+    this.refuseWhenFull();
     return this.answers.answer(token, { ok: false, failure });
   }
 
@@ -385,7 +529,10 @@ class LocalEngine implements Engine {
     signal: AbortSignal,
   ): Promise<ActivityTask | null> {
     for (;;) {
-      const order = await this.activities.poll(activityArn, signal);
+      const order =
+        this.peers === null
+          ? await this.activities.poll(activityArn, signal)
+          : await this.peers.activities.take(activityArn, signal);
       if (order === null) return null;
       const { arn, task } = order;
       const facts = await this.delivery.deliver(arn, {
@@ -393,6 +540,7 @@ class LocalEngine implements Engine {
         task,
         workerName,
       });
+      await this.peers?.activities.done(activityArn, order);
       // The task ended while it waited: look for the next one.
       if (facts.length === 0) continue;
       const { parameters } = scheduledFact((await this.facts(arn)) ?? [], task.scheduled);
@@ -404,13 +552,24 @@ class LocalEngine implements Engine {
     if (this.closed) throw new Error('The engine is closed.');
   }
 
+  private refuseWhenFull(): void {
+    if (this.live.waiting < MAX_QUEUED_TURNS) return;
+    throw new Overloaded('Too many turns wait in this process; try again.');
+  }
+
   async close(): Promise<void> {
     this.closed = true;
+    this.shared?.close();
+    this.router.close();
+    this.remote?.close();
+    const taking = this.peers?.stopTaking();
     this.outbox.close();
     this.delivery.close();
     this.scheduler.close();
     this.dispatcher.close();
     await this.mapRuns.close();
+    await taking;
     await this.live.idle();
+    await this.peers?.leave();
   }
 }

@@ -7,7 +7,7 @@ import type { Effect } from '../core/effects.js';
 import { effectsOf, pendingEnds } from '../core/effects.js';
 import type { Fact } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
-import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
+import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { chainDigest, EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import type { JournalHead } from '../store/care.js';
@@ -115,6 +115,12 @@ function parseFacts(arn: string, text: string): Fact[] {
   }
 }
 
+/** The process that commits: it holds the effects, and the timers due until then. */
+export interface Holder {
+  readonly id: string;
+  readonly until: EpochMs;
+}
+
 export interface Prepared {
   readonly commit: Commit;
   readonly effects: readonly Effect[];
@@ -129,6 +135,7 @@ export function prepareCommit(
   { taken, facts }: { readonly taken: readonly Fact[]; readonly facts: readonly Fact[] },
   state: ExecutionState,
   firedTimers: readonly string[],
+  holder: Holder | null = null,
 ): Prepared {
   const text = JSON.stringify(taken.length === 0 ? facts : [...taken, ...facts]);
   const effects = facts.flatMap((fact) => effectsOf(fact));
@@ -141,8 +148,8 @@ export function prepareCommit(
     count: taken.length + facts.length,
     digest: chainDigest(previous.digest, text),
     row: rowOf(state),
-    timers: timerChanges(effects, firedTimers),
-    outbox: outboxChanges(effects, state),
+    timers: timerChanges(effects, firedTimers, holder),
+    outbox: outboxChanges(effects, state, holder),
   };
   return { commit, effects };
 }
@@ -153,28 +160,40 @@ export function outboxKey(by: Seq): string {
   return `work:${by}`;
 }
 
-function timerChanges(effects: readonly Effect[], fired: readonly string[]): TimerChange[] {
+function timerChanges(
+  effects: readonly Effect[],
+  fired: readonly string[],
+  holder: Holder | null,
+): TimerChange[] {
   const changes = new Map<string, TimerChange>();
   for (const key of fired) changes.set(key, { key, dueAt: null });
   for (const effect of effects) {
-    if (effect.do === 'set-timer')
-      changes.set(effect.key, { key: effect.key, dueAt: effect.dueAt });
+    if (effect.do === 'set-timer') {
+      const { key, dueAt } = effect;
+      const held = holder !== null && dueAt <= holder.until;
+      changes.set(key, held ? { key, dueAt, holder: holder.id } : { key, dueAt });
+    }
     if (effect.do === 'drop-timer') changes.set(effect.key, { key: effect.key, dueAt: null });
   }
   return [...changes.values()];
 }
 
-function outboxChanges(effects: readonly Effect[], state: ExecutionState): OutboxChange[] {
+function outboxChanges(
+  effects: readonly Effect[],
+  state: ExecutionState,
+  holder: Holder | null,
+): OutboxChange[] {
+  const on = holder === null ? {} : { on: holder.id };
   const changes = new Map<string, Json | null>();
   for (const effect of effects) {
     if (effect.do === 'begin') {
       const { what, frame, by } = effect;
-      changes.set(outboxKey(by), { what, frame, by });
+      changes.set(outboxKey(by), { what, frame, by, ...on });
     }
     if (effect.do === 'finish') changes.set(outboxKey(effect.by), null);
   }
   const goesOn = state.status === 'RUNNING' && state.ready.size > 0;
-  changes.set(CONTINUE_KEY, goesOn ? { what: 'continue' } : null);
+  changes.set(CONTINUE_KEY, goesOn ? { what: 'continue', ...on } : null);
   return [...changes].map(([key, effect]) => ({ key, effect }));
 }
 

@@ -2,6 +2,7 @@
 import type { Fact } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
 import type { ExecutionArn } from '../lib/brand.js';
+import type { Engine } from './face.js';
 import type { Troubles } from './troubles.js';
 
 export type FactsListener = (arn: ExecutionArn, facts: readonly Fact[]) => void;
@@ -34,33 +35,37 @@ export class Listeners {
     };
   }
 
-  /** Resolves with the state of an execution that is over; rejects on abort. */
-  ended(
-    arn: ExecutionArn,
-    readState: (arn: ExecutionArn) => Promise<ExecutionState | null>,
-    signal?: AbortSignal,
-  ): Promise<ExecutionState> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        unsubscribe();
-        signal?.removeEventListener('abort', onAbort);
-        settle();
-      };
-      const look = (): void => {
-        readState(arn).then(
-          (state) => {
-            if (state !== null && state.status !== 'RUNNING') finish(() => resolve(state));
-          },
-          (error) => finish(() => reject(error)),
-        );
-      };
-      const onAbort = (): void => finish(() => reject(signal?.reason));
-      const unsubscribe = this.subscribe(arn, (_arn, facts) => {
-        if (facts.some((fact) => fact.type === 'ExecutionEnded')) look();
-      });
-      signal?.addEventListener('abort', onAbort);
-      if (signal?.aborted) onAbort();
-      look();
-    });
+  has(arn: ExecutionArn): boolean {
+    return this.listeners.has(arn);
   }
+}
+
+/** Resolves with the state of an execution that is over; rejects on abort. */
+export function untilEnded(
+  engine: Pick<Engine, 'state' | 'subscribe'>,
+  arn: ExecutionArn,
+  signal?: AbortSignal,
+): Promise<ExecutionState> {
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      unsubscribe();
+      signal?.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const look = (): void => {
+      engine.state(arn).then(
+        (state) => {
+          if (state !== null && state.status !== 'RUNNING') finish(() => resolve(state));
+        },
+        (error) => finish(() => reject(error)),
+      );
+    };
+    const onAbort = (): void => finish(() => reject(signal?.reason));
+    const unsubscribe = engine.subscribe(arn, (_arn, facts) => {
+      if (facts.some((fact) => fact.type === 'ExecutionEnded')) look();
+    });
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
+    look();
+  });
 }

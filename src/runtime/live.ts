@@ -34,6 +34,8 @@ export interface Unsettled {
 export class LiveExecutions {
   private readonly live = new Map<ExecutionArn, Live>();
 
+  private queued = 0;
+
   constructor(private readonly store: Store) {}
 
   /**
@@ -43,6 +45,7 @@ export class LiveExecutions {
   enqueue<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>, afresh = false): Promise<T> {
     const live = this.take(arn);
     live.busy++;
+    this.queued++;
     const run = live.tail.then(async () => {
       if (afresh) this.forget(live);
       if (!live.loaded) await this.load(live);
@@ -85,6 +88,7 @@ export class LiveExecutions {
 
   private release(live: Live): void {
     live.busy--;
+    this.queued--;
     if (live.busy > 0 || live.unsettled !== null) return;
     const over = live.state === null || live.state.status !== 'RUNNING';
     if (over) {
@@ -106,6 +110,11 @@ export class LiveExecutions {
   peek(arn: ExecutionArn): ExecutionState | null {
     const live = this.live.get(arn);
     return live?.loaded && live.busy === 0 ? live.state : null;
+  }
+
+  /** Turns waiting or running, of all executions. */
+  get waiting(): number {
+    return this.queued;
   }
 
   async idle(): Promise<void> {

@@ -8,16 +8,20 @@ import type { ExecutionState } from '../core/state.js';
 import type { TaskRef } from '../core/stimulus.js';
 import { assert } from '../lib/assert.js';
 import type { ExecutionArn, Seq } from '../lib/brand.js';
-import type { Activities } from './activities.js';
-import type { Dispatcher } from './dispatcher.js';
+import type { ActivityOrder } from './activities.js';
+import type { TaskOrder } from './dispatcher.js';
 import type { MapRuns } from './map-runs/map-runs.js';
 import type { Scheduler } from './scheduler.js';
 
 export interface OutboxWorld {
   readonly scheduler: Scheduler;
-  readonly dispatcher: Dispatcher;
-  readonly activities: Activities;
+  /** Runs a task, here or elsewhere. */
+  startTask(order: TaskOrder): void;
+  offerActivity(activityArn: string, order: ActivityOrder): void;
+  /** Nobody waits for this work any more, wherever it runs. */
+  cancel(arn: ExecutionArn, by: Seq): void;
   readonly mapRuns: MapRuns;
+  childEnded(state: ExecutionState): void;
   makeToken(arn: ExecutionArn, task: TaskRef): string;
   /** More can happen without the outside: another turn. */
   goOn(arn: ExecutionArn): void;
@@ -30,7 +34,7 @@ export class Outbox {
 
   /** The outside learns of a turn only here, after its commit. */
   handOut(state: ExecutionState, effects: readonly Effect[], facts: readonly Fact[]): void {
-    const { scheduler, dispatcher, mapRuns } = this.world;
+    const { scheduler } = this.world;
     const arn = state.identity.arn as ExecutionArn;
     for (const effect of effects) {
       switch (effect.do) {
@@ -44,21 +48,24 @@ export class Outbox {
           this.begin(state, effect.by, facts, false);
           break;
         case 'finish':
-          if (effect.cancel) {
-            dispatcher.cancel(arn, effect.by);
-            mapRuns.cancel(arn, effect.by);
-          }
+          if (effect.cancel) this.world.cancel(arn, effect.by);
           break;
       }
     }
-    if (state.status !== 'RUNNING') mapRuns.childEnded(state);
+    if (state.status !== 'RUNNING') this.world.childEnded(state);
     if (state.status === 'RUNNING' && state.ready.size > 0) this.world.goOn(arn);
   }
 
   /** Starts the work that fact `by` asked for, unless it is over already. */
-  begin(state: ExecutionState, by: Seq, facts: readonly Fact[], recovered: boolean): void {
+  begin(
+    state: ExecutionState,
+    by: Seq,
+    facts: readonly Fact[],
+    recovered: boolean,
+    start: (order: TaskOrder) => void = (order) => this.world.startTask(order),
+  ): void {
     if (this.closed) return;
-    const { activities, dispatcher, mapRuns } = this.world;
+    const { mapRuns } = this.world;
     const arn = state.identity.arn as ExecutionArn;
     for (const frame of state.frames.values()) {
       const { phase } = frame;
@@ -68,11 +75,11 @@ export class Outbox {
       if (phase.is !== 'task' || phase.scheduled !== by) continue;
       const task: TaskRef = { frame: frame.id, scheduled: by, nonce: phase.nonce };
       if (phase.resource.kind === 'activity') {
-        if (!phase.started) activities.offer(phase.resource.arn, { arn, task });
+        if (!phase.started) this.world.offerActivity(phase.resource.arn, { arn, task });
         return;
       }
       const waits = phase.resource.pattern === 'wait-for-task-token';
-      dispatcher.start({
+      start({
         state,
         scheduled: scheduledFact(facts, by),
         stateName: frame.state,

@@ -3,7 +3,7 @@
  * millisecond for one execution are delivered together.
  */
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
-import type { Store } from '../store/store.js';
+import type { DueTimer, Store } from '../store/store.js';
 import type { Clock } from './clock.js';
 
 /** Timers due within this are kept in memory; the store is asked again in half of it. */
@@ -12,6 +12,10 @@ const REFILL_BATCH = 10_000;
 
 /** Pause before the store is asked again when all it gave is being delivered already. */
 const BUSY_PAUSE_MS = 20;
+/** The same when all it gave is held by other processes. */
+const OTHERS_PAUSE_MS = 1_000;
+/** Between the commit that names the holder and the setting here. */
+const SLACK_MS = 30_000;
 
 /** Resolves when the timers are no longer in the store, or the delivery was given up. */
 type Deliver = (arn: ExecutionArn, keys: readonly string[]) => Promise<void>;
@@ -22,7 +26,25 @@ interface Entry {
   readonly dueAt: EpochMs;
 }
 
+/** Where several processes share the store: which of its timers this one holds. */
+export interface TimerShare {
+  readonly id: string;
+  isAlive(holder: string): boolean;
+  isMine(arn: ExecutionArn): boolean;
+}
+
+export interface SchedulerOptions {
+  /** Infinite: nobody else sets timers, so memory holds them all and the store is asked once. */
+  readonly horizonMs?: number;
+  readonly share?: TimerShare | null;
+}
+
+/** A timer whose living holder has not fired it for so long is taken by another process. */
+const HOLDER_LATE_MS = 15_000;
+
 export class Scheduler {
+  private readonly horizonMs: number;
+  private readonly share: TimerShare | null;
   private readonly entries = new Map<string, Entry>();
   private readonly heap: Entry[] = [];
   /** Fired, and in the store until their turn is committed. */
@@ -38,12 +60,27 @@ export class Scheduler {
     private readonly clock: Clock,
     private readonly deliver: Deliver,
     private readonly onError: (error: unknown) => void,
-    /** Infinite: nobody else sets timers, so memory holds them all and the store is asked once. */
-    private readonly horizonMs: number = HORIZON_MS,
-  ) {}
+    options: SchedulerOptions = {},
+  ) {
+    this.horizonMs = options.horizonMs ?? HORIZON_MS;
+    this.share = options.share ?? null;
+  }
+
+  /** Timers due until then are held by the process that sets them. */
+  get horizon(): EpochMs {
+    return (this.clock.now() + HORIZON_MS) as EpochMs;
+  }
 
   /** Loads what is due soon and keeps doing so. */
   async start(): Promise<void> {
+    await this.refill();
+  }
+
+  /** Looks at once: timers may have lost their holder. */
+  async refillNow(): Promise<void> {
+    if (this.closed || this.cancelRefill === null) return;
+    this.cancelRefill();
+    this.cancelRefill = null;
     await this.refill();
   }
 
@@ -52,7 +89,9 @@ export class Scheduler {
     const until = (this.clock.now() + this.horizonMs) as EpochMs;
     const due = await this.store.dueTimers(until, REFILL_BATCH);
     let added = 0;
-    for (const { arn, key, dueAt } of due) {
+    for (const timer of due) {
+      if (!this.isHeldHere(timer)) continue;
+      const { arn, key, dueAt } = timer;
       // What memory holds was set after a commit and may be newer: a heartbeat moves its timer.
       const name = nameOf(arn, key);
       if (this.entries.has(name) || this.firing.has(name)) continue;
@@ -62,7 +101,8 @@ export class Scheduler {
     // A full batch means more may be due before the horizon: ask again from the last one seen.
     const full = due.length === REFILL_BATCH;
     this.loadedUntil = full ? (due.at(-1)?.dueAt ?? until) : until;
-    const next = added > 0 ? 0 : this.clock.now() + BUSY_PAUSE_MS;
+    const pause = this.share === null ? BUSY_PAUSE_MS : OTHERS_PAUSE_MS;
+    const next = added > 0 ? 0 : this.clock.now() + pause;
     const again = full ? Math.max(this.loadedUntil, next) : this.clock.now() + this.horizonMs / 2;
     if (again !== Number.POSITIVE_INFINITY) {
       this.cancelRefill = this.clock.at(again as EpochMs, () => {
@@ -72,9 +112,19 @@ export class Scheduler {
     this.arm();
   }
 
+  /** The process that set it, if it lives; else, of all that live, one. */
+  private isHeldHere({ arn, dueAt, holder }: DueTimer): boolean {
+    const { share } = this;
+    if (share === null || holder === share.id) return true;
+    const held = holder !== undefined && share.isAlive(holder);
+    if (held && dueAt > this.clock.now() - HOLDER_LATE_MS) return false;
+    return share.isMine(arn);
+  }
+
   /** Sets or moves a timer that the store holds already. */
   set(arn: ExecutionArn, key: string, dueAt: EpochMs): void {
-    if (dueAt > this.loadedUntil && this.loadedUntil > 0) {
+    const until = this.share === null ? this.loadedUntil : this.horizon + SLACK_MS;
+    if (dueAt > until && this.loadedUntil > 0) {
       this.entries.delete(nameOf(arn, key));
       return;
     }

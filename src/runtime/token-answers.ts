@@ -14,6 +14,8 @@ export interface TokenAnswersWorld {
   readonly clock: Clock;
   state(arn: ExecutionArn): Promise<ExecutionState | null>;
   deliver(arn: ExecutionArn, stimulus: Stimulus): Promise<readonly Fact[]>;
+  /** This process, where several share the store. */
+  readonly holder?: string;
   setTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): void;
   /** A token has answered for the handler that still runs. */
   answered(arn: ExecutionArn, by: Seq): void;
@@ -52,7 +54,7 @@ export class TokenAnswers {
     if (phase.heartbeatSeconds === null) return true;
     const key = timerKey('heartbeat', task.frame, task.scheduled);
     const dueAt = (clock.now() + phase.heartbeatSeconds * 1000) as EpochMs;
-    await store.touchTimer(arn, key, dueAt);
+    await store.touchTimer(arn, key, dueAt, this.world.holder);
     this.world.setTimer(arn, key, dueAt);
     return true;
   }

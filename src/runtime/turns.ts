@@ -11,7 +11,7 @@ import type { Stimulus } from '../core/stimulus.js';
 import { assert } from '../lib/assert.js';
 import type { ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
 import type { Store } from '../store/store.js';
-import { prepareCommit } from './journal.js';
+import { type Holder, prepareCommit } from './journal.js';
 import type { Live, LiveExecutions, Unsettled } from './live.js';
 import type { Machines } from './machines.js';
 
@@ -23,6 +23,10 @@ export interface TurnsWorld {
   readonly live: LiveExecutions;
   readonly machines: Machines;
   env(): Env;
+  /** Who commits, where several processes share the store. */
+  holder(): Holder | null;
+  /** Whether another process has written after what memory holds; never where there is none. */
+  isStale(live: Live): Promise<boolean>;
   /** The commit is durable: the outside may know. */
   settled(arn: ExecutionArn, turn: Unsettled): void;
   /** The store does not say what became of a commit. */
@@ -60,7 +64,8 @@ export class Turns {
     const machine = await this.world.machines.machine(revision);
     const turn = await decide(machine, before, stimulus, this.world.env());
     const { facts, state } = turn;
-    if (facts.length === 0) return facts;
+    // Nothing follows from it, or memory does not know yet what it is about.
+    if (facts.length === 0) return (await this.world.isStale(live)) ? null : facts;
     const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
     return (await this.write(live, { facts, state, fired, taken: [] })) ? facts : null;
   }
@@ -82,7 +87,8 @@ export class Turns {
   private async write(live: Live, made: Made): Promise<boolean> {
     const { facts, state, fired, taken } = made;
     const previous = { seq: live.state?.seq ?? (0 as Seq), digest: live.digest };
-    const { commit, effects } = prepareCommit(previous, { taken, facts }, state, fired);
+    const holder = this.world.holder();
+    const { commit, effects } = prepareCommit(previous, { taken, facts }, state, fired, holder);
     live.unsettled = { digest: commit.digest, state, facts: [...taken, ...facts], effects };
     const answer = await this.world.store
       .commit(commit)

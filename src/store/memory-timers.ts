@@ -16,11 +16,12 @@ export class TimerHeap {
   #order = 0;
   #size = 0;
 
-  set(arn: ExecutionArn, key: string, dueAt: EpochMs): void {
+  set(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): void {
     let keys = this.#live.get(arn);
     if (keys === undefined) this.#live.set(arn, (keys = new Map()));
     if (!keys.has(key)) this.#size += 1;
-    const entry: Entry = { arn, key, dueAt, order: this.#order++ };
+    const order = this.#order++;
+    const entry: Entry = { arn, key, dueAt, order, ...(holder === undefined ? {} : { holder }) };
     keys.set(key, entry);
     this.#push(entry);
     if (this.#heap.length > 2 * this.#size + 1_000) this.#rebuild();
@@ -36,6 +37,10 @@ export class TimerHeap {
     return entries
       .map(({ key, dueAt }) => ({ key, dueAt }))
       .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  dueAt(arn: ExecutionArn, key: string): EpochMs | null {
+    return this.#live.get(arn)?.get(key)?.dueAt ?? null;
   }
 
   drop(arn: ExecutionArn, key: string): void {
@@ -118,5 +123,7 @@ function earlier(a: Entry, b: Entry): boolean {
 }
 
 function plain(entry: Entry | undefined): DueTimer | null {
-  return entry === undefined ? null : { arn: entry.arn, key: entry.key, dueAt: entry.dueAt };
+  if (entry === undefined) return null;
+  const { order: _order, ...timer } = entry;
+  return timer;
 }

@@ -20,7 +20,7 @@ import type {
   JournalCommit,
   OutboxEntry,
   Page,
-  Store,
+  SharedStore,
 } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
@@ -37,7 +37,7 @@ interface PendingEntry extends OutboxEntry {
   readonly number: number;
 }
 
-export class MemoryStore implements Store {
+export class MemoryStore implements SharedStore {
   readonly description = 'memory (everything is lost when the process ends)';
   readonly #documents = new MemoryDocuments();
   readonly documents: DocumentStore = this.#documents;
@@ -71,9 +71,9 @@ export class MemoryStore implements Store {
     execution.seq = (after + count) as Seq;
     execution.digest = digest;
     this.#file(execution, commit.row);
-    for (const { key, dueAt } of commit.timers) {
+    for (const { key, dueAt, holder } of commit.timers) {
       if (dueAt === null) this.#timers.drop(commit.arn, key);
-      else this.#timers.set(commit.arn, key, dueAt);
+      else this.#timers.set(commit.arn, key, dueAt, holder);
     }
     for (const { key, effect } of commit.outbox) this.#setEffect(commit.arn, key, effect);
     return 'committed';
@@ -113,9 +113,34 @@ export class MemoryStore implements Store {
     return this.#timers.next();
   }
 
-  async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
+  async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): Promise<void> {
     this.#assertOpen();
-    if (this.#timers.has(arn, key)) this.#timers.set(arn, key, dueAt);
+    if (this.#timers.has(arn, key)) this.#timers.set(arn, key, dueAt, holder);
+  }
+
+  async head(arn: ExecutionArn): Promise<{ readonly seq: Seq; readonly digest: Digest } | null> {
+    this.#assertOpen();
+    const execution = this.#executions.get(arn);
+    return execution === undefined ? null : { seq: execution.seq, digest: execution.digest };
+  }
+
+  async effect(arn: ExecutionArn, key: string): Promise<Json> {
+    this.#assertOpen();
+    return this.#outbox.get(outboxId(arn, key))?.effect ?? null;
+  }
+
+  async timer(arn: ExecutionArn, key: string): Promise<EpochMs | null> {
+    this.#assertOpen();
+    return this.#timers.dueAt(arn, key);
+  }
+
+  async replaceEffect(arn: ExecutionArn, key: string, before: Json, after: Json): Promise<boolean> {
+    this.#assertOpen();
+    const present = this.#outbox.get(outboxId(arn, key));
+    if (present === undefined) return false;
+    if (JSON.stringify(present.effect) !== JSON.stringify(before)) return false;
+    this.#setEffect(arn, key, after);
+    return true;
   }
 
   async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {

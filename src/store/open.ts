@@ -1,5 +1,6 @@
 /** From the `--store` option to a store: the only place that knows which kinds exist. */
 import { MemoryStore } from './memory.js';
+import { SCHEMES as REDIS_SCHEMES } from './redis-url.js';
 import { SqliteStore } from './sqlite.js';
 import type { Store } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
@@ -21,7 +22,7 @@ const KINDS: ReadonlyMap<string, { readonly shape: string; readonly open: Opener
       open: async (location: string, options: OpenOptions) => SqliteStore.open(location, options),
     },
   ],
-  ...['redis', 'rediss', 'redis+cluster', 'rediss+cluster'].map(redisKind),
+  ...REDIS_SCHEMES.map(redisKind),
 ]);
 
 /** Loads the client only where it is used. */

@@ -45,8 +45,9 @@ function reconnectPause(times: number): number {
 }
 
 /** Nothing queued, nothing sent again behind our back, no autopipelining (measured slower). */
-function nodeOptions(address: RedisAddress, commandMs: number) {
+function storeOptions(address: RedisAddress, commandMs: number) {
   return {
+    ...nodeOptions(address),
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
@@ -54,6 +55,12 @@ function nodeOptions(address: RedisAddress, commandMs: number) {
     commandTimeout: commandMs,
     socketTimeout: commandMs,
     connectionName: 'stepwell',
+  };
+}
+
+/** Who we are to a server, whatever the connection is for. */
+export function nodeOptions(address: RedisAddress) {
+  return {
     ...(address.username === null ? {} : { username: address.username }),
     ...(address.password === null ? {} : { password: address.password }),
     ...(address.tls ? { tls: {} } : {}),
@@ -63,9 +70,10 @@ function nodeOptions(address: RedisAddress, commandMs: number) {
 function nodeClient(address: RedisAddress, commandMs: number): Redis {
   const [node] = address.nodes;
   assert(node !== undefined, 'An address has a node.');
+  const { sentinel } = address;
   return new Redis({
-    ...nodeOptions(address, commandMs),
-    ...node,
+    ...storeOptions(address, commandMs),
+    ...(sentinel === null ? node : sentinelOptions(address)),
     db: address.database,
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -77,14 +85,36 @@ function nodeClient(address: RedisAddress, commandMs: number): Redis {
 
 function clusterClient(address: RedisAddress, commandMs: number): Cluster {
   return new Cluster([...address.nodes], {
-    redisOptions: nodeOptions(address, commandMs),
+    ...clusterOptions(),
+    redisOptions: storeOptions(address, commandMs),
     lazyConnect: true,
     enableOfflineQueue: false,
+  });
+}
+
+/** How to ask sentinels for the master of a group; nothing where there are none. */
+export function sentinelOptions(address: RedisAddress) {
+  const { nodes, sentinel } = address;
+  if (sentinel === null) return {};
+  return {
+    sentinels: [...nodes],
+    name: sentinel.group,
+    db: address.database,
+    ...(sentinel.password === null ? {} : { sentinelPassword: sentinel.password }),
+    sentinelRetryStrategy: reconnectPause,
+    // A sentinel that hears of a failover says so: no waiting for the old master to answer.
+    failoverDetector: true,
+  };
+}
+
+/** How to follow a Cluster through failovers. */
+export function clusterOptions() {
+  return {
     clusterRetryStrategy: reconnectPause,
     // 0: a command on a lost connection is an error here, not a second sending in the client.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     slotsRefreshInterval: 1_000,
     slotsRefreshTimeout: 1_000,
-  });
+  };
 }

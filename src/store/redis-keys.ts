@@ -77,12 +77,17 @@ function shardOf(arn: string): number {
   return (hash >>> 0) % SHARDS;
 }
 
-const POSITION_DIGITS = 16;
+export const POSITION_DIGITS = 16;
 
 /** A time as a position. */
 export function timePosition(ms: number): string {
   assert(Number.isSafeInteger(ms) && ms >= 0, 'Times are whole milliseconds since 1970.');
   return String(ms).padStart(POSITION_DIGITS, '0');
+}
+
+/** A timer as its field says it: the due time, and on the next line who holds it. */
+export function timerValue(dueAt: number, holder: string | undefined): string {
+  return holder === undefined ? timePosition(dueAt) : `${timePosition(dueAt)}\n${holder}`;
 }
 
 const STATUS_LETTERS = {

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { EMPTY_DIGEST } from '../lib/digest.js';
+import { POSITION_DIGITS } from './redis-keys.js';
 
 export interface Script {
   readonly text: string;
@@ -79,7 +80,7 @@ for i = 6, #fields do
   local timer = string.byte(field) == 116
   local place, oldPlace
   if timer then
-    place, oldPlace = value, old
+    place, oldPlace = string.sub(value, 1, ${POSITION_DIGITS}), old and string.sub(old, 1, ${POSITION_DIGITS})
   else
     oldPlace = old and string.sub(old, 1, ${ORDER_DIGITS})
     if value ~= '' then
@@ -96,15 +97,17 @@ for i = 6, #fields do
     set[sets + 1], set[sets + 2] = field, value
     sets = sets + 2
   end
-  if value == '' or place ~= oldPlace then
+  if value == '' or place ~= oldPlace or timer and value ~= old then
     local head = timer and 't|' or 'o|'
     local tail = owner .. string.sub(field, 3)
     if old then
       cuts = cuts + 1
       cut[cuts] = head .. oldPlace .. tail
+      if timer then cut[cuts] = cut[cuts] .. string.sub(old, ${POSITION_DIGITS + 1}) end
     end
     if value ~= '' then
       add[adds + 1], add[adds + 2] = 0, head .. place .. tail
+      if timer then add[adds + 2] = add[adds + 2] .. string.sub(value, ${POSITION_DIGITS + 1}) end
       adds = adds + 2
     end
   end
@@ -145,10 +148,27 @@ local arn, key, due = ARGV[2], ARGV[3], ARGV[4]
 local old = redis.call('HGET', KEYS[1], 't:' .. key)
 redis.call('ZCARD', KEYS[2])
 if not old or old == due then return 0 end
-local tail = '|' .. arn .. '\n' .. key
+local function entry(value)
+  return 't|' .. string.sub(value, 1, ${POSITION_DIGITS}) .. '|' .. arn .. '\n' .. key
+    .. string.sub(value, ${POSITION_DIGITS + 1})
+end
 redis.call('HSET', KEYS[1], 't:' .. key, due)
-redis.call('ZADD', KEYS[2], 0, 't|' .. due .. tail)
-redis.call('ZREM', KEYS[2], 't|' .. old .. tail)
+redis.call('ZADD', KEYS[2], 0, entry(due))
+redis.call('ZREM', KEYS[2], entry(old))
+return 1
+`);
+
+/**
+ * KEYS: execution. ARGV: resent, field, text before, text after. Its place in the order stays. A
+ * second sending finds its own text.
+ */
+export const REPLACE_EFFECT = script(`
+local old = redis.call('HGET', KEYS[1], ARGV[2])
+if not old then return 0 end
+local order, text = string.sub(old, 1, ${ORDER_DIGITS}), string.sub(old, ${ORDER_DIGITS + 1})
+if ARGV[1] == '1' and text == ARGV[4] then return 1 end
+if text ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], order .. ARGV[4])
 return 1
 `);
 
@@ -177,7 +197,10 @@ if ARGV[1] == '1' and string.sub(known[2] or '', 1, 4) == 's|R|' then return 0 e
 for i = 1, #fields, 2 do
   local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
   local tail = '|' .. arn .. '\n' .. string.sub(fields[i], 3)
-  if kind == 't:' then redis.call('ZREM', KEYS[3], 't|' .. value .. tail) end
+  if kind == 't:' then
+    local due, holder = string.sub(value, 1, ${POSITION_DIGITS}), string.sub(value, ${POSITION_DIGITS + 1})
+    redis.call('ZREM', KEYS[3], 't|' .. due .. tail .. holder)
+  end
   if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
 end
 for head in string.gmatch(known[2] or '', '[^\n]+') do
@@ -364,6 +387,7 @@ return 1
 export const SCRIPTS: readonly Script[] = [
   COMMIT,
   TOUCH_TIMER,
+  REPLACE_EFFECT,
   DROP_EFFECT,
   REMOVE,
   REDERIVE,

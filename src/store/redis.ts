@@ -18,9 +18,11 @@ import {
   type KeySpace,
   keyedEntry,
   keySpace,
+  POSITION_DIGITS,
   TIMERS,
   timeOf,
   timePosition,
+  timerValue,
 } from './redis-keys.js';
 import { LINK_TIMES, type LinkTimes, RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
@@ -30,6 +32,7 @@ import {
   EFFECT_FIELD,
   ORDER_DIGITS,
   REMOVE,
+  REPLACE_EFFECT,
   TIMER_FIELD,
   TOUCH_TIMER,
 } from './redis-scripts.js';
@@ -43,7 +46,7 @@ import type {
   JournalCommit,
   OutboxEntry,
   Page,
-  Store,
+  SharedStore,
 } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
@@ -60,7 +63,7 @@ export interface RedisStoreOptions {
   readonly times?: Partial<LinkTimes>;
 }
 
-export class RedisStore implements Store {
+export class RedisStore implements SharedStore {
   readonly documents: DocumentStore;
   readonly care: StoreCare;
   readonly #link: RedisLink;
@@ -105,8 +108,8 @@ export class RedisStore implements Store {
     ];
     // A key that is named twice ends as its last mention says.
     const changes = new Map<string, string>();
-    for (const { key, dueAt } of timers) {
-      changes.set(TIMER_FIELD + key, dueAt === null ? '' : timePosition(dueAt));
+    for (const { key, dueAt, holder } of timers) {
+      changes.set(TIMER_FIELD + key, dueAt === null ? '' : timerValue(dueAt, holder));
     }
     for (const { key, effect } of outbox) {
       changes.set(EFFECT_FIELD + key, effect === null ? '' : JSON.stringify(effect));
@@ -157,10 +160,35 @@ export class RedisStore implements Store {
     return first === undefined ? null : toTimer(first);
   }
 
-  async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
+  async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): Promise<void> {
     this.#refuseWhenReadOnly();
     const [execution, , work] = this.#keys.execution(arn);
-    await this.#link.eval(TOUCH_TIMER, [execution, work], [arn, key, timePosition(dueAt)]);
+    await this.#link.eval(TOUCH_TIMER, [execution, work], [arn, key, timerValue(dueAt, holder)]);
+  }
+
+  async head(arn: ExecutionArn): Promise<{ readonly seq: Seq; readonly digest: Digest } | null> {
+    const [execution] = this.#keys.execution(arn);
+    const [seq, digest] = await this.#link.fields(execution, ['seq', 'digest']);
+    return seq == null ? null : { seq: Number(seq) as Seq, digest: digest as Digest };
+  }
+
+  async effect(arn: ExecutionArn, key: string): Promise<Json> {
+    const [execution] = this.#keys.execution(arn);
+    const text = await this.#link.field(execution, EFFECT_FIELD + key);
+    return text === null ? null : (JSON.parse(text.slice(ORDER_DIGITS)) as Json);
+  }
+
+  async timer(arn: ExecutionArn, key: string): Promise<EpochMs | null> {
+    const [execution] = this.#keys.execution(arn);
+    const value = await this.#link.field(execution, TIMER_FIELD + key);
+    return value === null ? null : timeOf(value.slice(0, POSITION_DIGITS));
+  }
+
+  async replaceEffect(arn: ExecutionArn, key: string, before: Json, after: Json): Promise<boolean> {
+    this.#refuseWhenReadOnly();
+    const [execution] = this.#keys.execution(arn);
+    const args = [EFFECT_FIELD + key, JSON.stringify(before), JSON.stringify(after)];
+    return (await this.#link.eval(REPLACE_EFFECT, [execution], args)) === 1;
   }
 
   async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {
@@ -249,7 +277,10 @@ function toCommit(record: string): JournalCommit {
 
 function toTimer(entry: string): DueTimer {
   const { arn, key, position } = keyedEntry(entry);
-  return { arn, key, dueAt: timeOf(position) };
+  const line = key.indexOf('\n');
+  const dueAt = timeOf(position);
+  if (line < 0) return { arn, key, dueAt };
+  return { arn, key: key.slice(0, line), dueAt, holder: key.slice(line + 1) };
 }
 
 function matches(row: ExecutionRow, filter: ExecutionFilter): boolean {

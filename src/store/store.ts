@@ -54,6 +54,8 @@ export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' |
 export interface TimerChange {
   readonly key: string;
   readonly dueAt: EpochMs | null;
+  /** Where several processes share the store: the one that holds the timer in memory. */
+  readonly holder?: string;
 }
 
 /** `key` is unique per execution; `effect` null marks it done and removes it. */
@@ -66,6 +68,8 @@ export interface DueTimer {
   readonly arn: ExecutionArn;
   readonly key: string;
   readonly dueAt: EpochMs;
+  /** As the change that set it says. */
+  readonly holder?: string;
 }
 
 export interface OutboxEntry {
@@ -109,7 +113,7 @@ export interface Store {
   dueTimers(now: EpochMs, limit: number): Promise<readonly DueTimer[]>;
   nextTimer(): Promise<DueTimer | null>;
   /** Moves an existing timer (a heartbeat); no journal entry. Absent timers are ignored. */
-  touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void>;
+  touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): Promise<void>;
   /** All pending effects, oldest first: read once at start-up, to hand out what a crash held back. */
   pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>>;
   dropEffect(arn: ExecutionArn, key: string): Promise<void>;
@@ -123,6 +127,18 @@ export interface Store {
   /** What keeping a store needs beyond driving executions: checks, repair, backup, retention. */
   readonly care: StoreCare;
   close(): Promise<void>;
+}
+
+/** A store that several processes drive at a time: what they need to see of each other's work. */
+export interface SharedStore extends Store {
+  /** Last seq and digest of a journal; null when there is none. */
+  head(arn: ExecutionArn): Promise<{ readonly seq: Seq; readonly digest: Digest } | null>;
+  /** One pending effect, null when it is done. */
+  effect(arn: ExecutionArn, key: string): Promise<Json>;
+  /** When a timer is due; null when it is not set. */
+  timer(arn: ExecutionArn, key: string): Promise<EpochMs | null>;
+  /** Puts `after` in the place of `before`; false when the effect is another by now, or done. */
+  replaceEffect(arn: ExecutionArn, key: string, before: Json, after: Json): Promise<boolean>;
 }
 
 /** Compare-and-set documents keyed by (kind, id). */

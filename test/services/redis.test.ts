@@ -77,7 +77,7 @@ describe.skipIf(binary === null)('RedisStore', () => {
         kept += digests.length;
       }
       expect(await store.dueTimers(1e12 as EpochMs, 1e6)).toHaveLength(kept);
-      expect(kept).toBeGreaterThan(1_000);
+      expect(kept).toBeGreaterThan(100);
     }, 120_000);
 
     it('that comes back without the store is not written to as if nothing had been', async () => {

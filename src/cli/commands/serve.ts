@@ -14,6 +14,7 @@ import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
+import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 import { bold, cyan, dim, green } from '../style.js';
 import { VERSION } from '../version.js';
 
@@ -24,6 +25,8 @@ interface ServeOptions {
   readonly config?: string;
   readonly strict: boolean;
   readonly allowHost: readonly string[];
+  readonly resources: readonly string[];
+  readonly concurrency: string;
 }
 
 /** The registry is read and changed under /models: with access keys, only by signed requests. */
@@ -41,6 +44,8 @@ export function addServe(program: Command): void {
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--strict', 'refuse at creation what AWS would refuse', false)
     .option('--allow-host <name...>', 'host names by which clients may reach this server', [])
+    .option(...RESOURCES_OPTION)
+    .option(...CONCURRENCY_OPTION)
     .addHelpText(
       'after',
       `
@@ -50,6 +55,7 @@ Environment:
   AWS_REGION, STEPWELL_ACCOUNT_ID                      what goes into ARNs
 Example:
   stepwell serve --port 8083
+  stepwell serve --store redis://127.0.0.1:6379 --resources '!ml:*'    ml tasks go to workers
   aws stepfunctions list-state-machines --endpoint-url http://127.0.0.1:8083`,
     )
     .action(async (options: ServeOptions) => {
@@ -65,6 +71,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const parts = await assemble({
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
+    work: workOf('serve', options),
   });
   try {
     await listen(options, port, parts);
@@ -111,7 +118,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     await server.close();
   } finally {
     await unannounce();
-    await engine.close();
+    await closeInTime(engine);
     await serving.close();
   }
 }
@@ -168,13 +175,6 @@ function accessKeys(env: NodeJS.ProcessEnv): readonly AccessKey[] {
     );
   }
   return [{ accessKeyId, secretAccessKey }];
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
 }
 
 /** The API logs details first, handlers the message. */

@@ -118,22 +118,47 @@ export class MapRuns implements MapRunsFace {
     if (mapRunArn !== null) this.drives.get(mapRunArn)?.childEnded(state);
   }
 
-  /** Goes on with the Map Runs that a stop interrupted; aborts those whose parent is over. */
-  async recover(): Promise<void> {
+  isDriving(mapRunArn: string): boolean {
+    return this.drives.has(mapRunArn);
+  }
+
+  /**
+   * Where several processes share the store: aborts Map Runs whose parent is over and which were in
+   * `seen` already; answers all it found, to be seen the next time.
+   */
+  async endAbandoned(seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (const { id, note } of await this.openNotes()) {
+      if (this.drives.has(id)) continue;
+      const row = await this.world.store.row(note.executionArn as ExecutionArn);
+      if (row?.status === 'RUNNING') continue;
+      if (seen.has(id)) await this.resume(id, note);
+      else found.add(id);
+    }
+    return found;
+  }
+
+  private async openNotes(): Promise<{ readonly id: string; readonly note: OpenNote }[]> {
     const { documents } = this.world.store;
+    const notes: { readonly id: string; readonly note: OpenNote }[] = [];
     let token: string | null = null;
     do {
       const page: Awaited<ReturnType<typeof documents.list>> = await documents.list(OPEN_KIND, {
         limit: PAGE,
         token,
       });
-      for (const { id, body } of page.items) {
-        const note = body as unknown as OpenNote;
-        if (this.drives.has(id) || !this.world.drives(note.executionArn as ExecutionArn)) continue;
-        await this.resume(id, note);
-      }
+      for (const { id, body } of page.items) notes.push({ id, note: body as unknown as OpenNote });
       token = page.next;
     } while (token !== null);
+    return notes;
+  }
+
+  /** Goes on with the Map Runs that a stop interrupted; aborts those whose parent is over. */
+  async recover(): Promise<void> {
+    for (const { id, note } of await this.openNotes()) {
+      if (this.drives.has(id) || !this.world.drives(note.executionArn as ExecutionArn)) continue;
+      await this.resume(id, note);
+    }
   }
 
   private async resume(mapRunArn: string, note: OpenNote): Promise<void> {

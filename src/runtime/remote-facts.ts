@@ -1,0 +1,115 @@
+/**
+ * Facts that other processes commit, for those who wait here: heard of by notice, found by looking
+ * when no notice came. Only executions somebody waits for are looked at.
+ */
+import type { Fact } from '../core/fact.js';
+import type { ExecutionArn } from '../lib/brand.js';
+import { loadJournal } from './journal.js';
+import type { Peers } from './peers.js';
+import type { Troubles } from './troubles.js';
+
+/** An execution that is driven here ends mostly before this: nobody has to be asked. */
+const FIRST_LOOK_MS = 150;
+const LONGEST_LOOK_MS = 2_000;
+/** How long others remember that somebody waits here. */
+export const WATCH_MS = 15_000;
+
+interface Watched {
+  seq: number;
+  timer: NodeJS.Timeout;
+  pauseMs: number;
+  toldAt: number;
+  looking: Promise<void> | null;
+  again: boolean;
+}
+
+export class RemoteFacts {
+  private readonly watched = new Map<ExecutionArn, Watched>();
+  /** Executions that others wait for, and until when. */
+  private readonly asked = new Map<ExecutionArn, number>();
+
+  constructor(
+    private readonly peers: Peers,
+    private readonly troubles: Troubles,
+    private readonly publish: (arn: ExecutionArn, facts: readonly Fact[]) => void,
+  ) {}
+
+  watch(arn: ExecutionArn): void {
+    if (this.watched.has(arn)) return;
+    const entry: Watched = {
+      seq: -1,
+      pauseMs: FIRST_LOOK_MS,
+      toldAt: 0,
+      looking: null,
+      again: false,
+      timer: setTimeout(() => this.look(arn), FIRST_LOOK_MS),
+    };
+    this.watched.set(arn, entry);
+  }
+
+  unwatch(arn: ExecutionArn): void {
+    clearTimeout(this.watched.get(arn)?.timer);
+    this.watched.delete(arn);
+  }
+
+  /** Facts committed here; tells those who wait elsewhere. */
+  committed(arn: ExecutionArn, facts: readonly Fact[]): void {
+    const entry = this.watched.get(arn);
+    if (entry !== undefined) entry.seq = Math.max(entry.seq, facts.at(-1)?.seq ?? 0);
+    const until = this.asked.get(arn);
+    if (until === undefined) return;
+    if (until > Date.now()) this.peers.tell({ is: 'facts', arn });
+    else this.asked.delete(arn);
+  }
+
+  /** Another process waits for facts of this execution. */
+  wanted(arn: ExecutionArn): void {
+    const now = Date.now();
+    this.asked.delete(arn);
+    this.asked.set(arn, now + WATCH_MS);
+    for (const [known, until] of this.asked) {
+      if (until > now) break;
+      this.asked.delete(known);
+    }
+  }
+
+  /** Looks at once, because another process has committed. */
+  look(arn: ExecutionArn): void {
+    const entry = this.watched.get(arn);
+    if (entry === undefined) return;
+    if (entry.looking !== null) {
+      entry.again = true;
+      return;
+    }
+    clearTimeout(entry.timer);
+    entry.looking = this.find(arn, entry)
+      .catch((error) => this.troubles.report('A waiting client cannot be told.', error, { arn }))
+      .finally(() => {
+        entry.looking = null;
+        if (this.watched.get(arn) !== entry) return;
+        const at = entry.again ? 0 : entry.pauseMs;
+        entry.again = false;
+        entry.pauseMs = Math.min(2 * entry.pauseMs, LONGEST_LOOK_MS);
+        entry.timer = setTimeout(() => this.look(arn), at);
+      });
+  }
+
+  private async find(arn: ExecutionArn, entry: Watched): Promise<void> {
+    const now = Date.now();
+    if (now - entry.toldAt > WATCH_MS / 3) {
+      entry.toldAt = now;
+      this.peers.tell({ is: 'watch', arn });
+    }
+    const head = await this.peers.store.head(arn);
+    if (head === null || head.seq <= entry.seq) return;
+    const journal = await loadJournal(this.peers.store, arn);
+    const fresh = (journal?.facts ?? []).filter(({ seq }) => seq > entry.seq);
+    entry.seq = Math.max(entry.seq, fresh.at(-1)?.seq ?? 0);
+    if (fresh.length > 0 && this.watched.get(arn) === entry) this.publish(arn, fresh);
+  }
+
+  close(): void {
+    for (const { timer } of this.watched.values()) clearTimeout(timer);
+    this.watched.clear();
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * What the engine of one process does for the others on the same store: runs tasks of pools, hears
+ * what they committed, and takes up work whose holder is lost. Sweeps are level-triggered: they look
+ * at what is there, so a message that was lost costs time and nothing else.
+ */
+import type { Stimulus } from '../core/stimulus.js';
+import type { ExecutionArn, Seq } from '../lib/brand.js';
+import type { Json } from '../lib/json.js';
+import type { OutboxEntry, Page } from '../store/store.js';
+import { ANSWERED } from '../handlers/handler.js';
+import type { Dispatcher, TaskOrder } from './dispatcher.js';
+import { loadJournal, outboxKey } from './journal.js';
+import type { Live, LiveExecutions } from './live.js';
+import type { MapRuns } from './map-runs/map-runs.js';
+import type { Outbox } from './outbox.js';
+import type { LocalEngineFace, Notice, Peers, PooledTask } from './peers.js';
+import type { RemoteFacts } from './remote-facts.js';
+import type { Scheduler } from './scheduler.js';
+import type { TaskRouter } from './task-router.js';
+import type { Troubles } from './troubles.js';
+
+const SWEEP_BATCH = 500;
+/** Executions taken up at a time. */
+const TAKEN_AT_ONCE = 32;
+/** Everything is looked at this often, whether somebody was lost or not. */
+const FULL_SWEEP_MS = 60_000;
+
+interface Effect {
+  readonly what: string;
+  readonly frame?: string;
+  readonly by?: Seq;
+  /** Who holds it. */
+  readonly on?: string;
+}
+
+export interface SharedWorld {
+  readonly peers: Peers;
+  readonly live: LiveExecutions;
+  readonly outbox: Outbox;
+  readonly dispatcher: Dispatcher;
+  readonly router: TaskRouter;
+  readonly mapRuns: MapRuns;
+  readonly scheduler: Scheduler;
+  readonly remote: RemoteFacts;
+  readonly troubles: Troubles;
+  inBackground(arn: ExecutionArn, stimulus: Stimulus): Promise<void>;
+  isStale(live: Live): Promise<boolean>;
+  /** Whether what has no holder falls to this process. */
+  isMine(arn: ExecutionArn): boolean;
+}
+
+export class SharedWork implements LocalEngineFace {
+  private sweeping: Promise<void> | null = null;
+  private again = false;
+  private closed = false;
+  private fullSweep: NodeJS.Timeout | null = null;
+  private abandoned: ReadonlySet<string> = new Set();
+
+  constructor(private readonly world: SharedWorld) {}
+
+  start(): void {
+    const { troubles } = this.world;
+    this.changed();
+    this.fullSweep = setInterval(() => {
+      this.changed();
+      this.endAbandoned().catch((error) =>
+        troubles.report('Abandoned Map Runs could not be looked for.', error),
+      );
+    }, FULL_SWEEP_MS);
+    this.fullSweep.unref();
+  }
+
+  changed(): void {
+    const { scheduler, troubles } = this.world;
+    if (this.closed) return;
+    scheduler.refillNow().catch((error) => troubles.report('Timers could not be read.', error));
+    if (this.sweeping !== null) {
+      this.again = true;
+      return;
+    }
+    this.sweeping = this.sweep()
+      .catch((error) => troubles.report('Lost work could not be looked for.', error))
+      .finally(() => {
+        this.sweeping = null;
+        if (!this.again) return;
+        this.again = false;
+        this.changed();
+      });
+  }
+
+  /** Takes up every effect without a living holder that falls to this process. */
+  private async sweep(): Promise<void> {
+    const { store } = this.world.peers;
+    const taken = new Set<Promise<void>>();
+    let token: string | null = null;
+    do {
+      const page: Page<OutboxEntry> = await store.pendingEffects(SWEEP_BATCH, token);
+      for (const entry of page.items) {
+        if (this.closed) return;
+        if (!this.isLost(entry)) continue;
+        const one = this.takeUp(entry).finally(() => taken.delete(one));
+        taken.add(one);
+        if (taken.size >= TAKEN_AT_ONCE) await Promise.race(taken);
+      }
+      token = page.next;
+    } while (token !== null);
+    await Promise.all(taken);
+  }
+
+  private isLost({ arn, effect }: OutboxEntry): boolean {
+    const { peers } = this.world;
+    const { on } = effect as unknown as Effect;
+    return (on === undefined || !peers.isAlive(on)) && this.world.isMine(arn);
+  }
+
+  private async takeUp({ arn, key, effect }: OutboxEntry): Promise<void> {
+    const { peers, troubles } = this.world;
+    try {
+      const mine = { ...(effect as unknown as Effect), on: peers.id } as unknown as Json;
+      if (!(await peers.store.replaceEffect(arn, key, effect, mine))) return;
+      const { what, by } = effect as unknown as Effect;
+      if (what === 'continue') await this.world.inBackground(arn, { type: 'Continue' });
+      else await this.begin(arn, by as Seq, true);
+    } catch (error) {
+      troubles.quarantine(arn, error);
+    }
+  }
+
+  /** Begins work that this process holds; `run` in the place of the usual way of tasks. */
+  private async begin(
+    arn: ExecutionArn,
+    by: Seq,
+    recovered: boolean,
+    run?: (order: TaskOrder) => void,
+  ): Promise<void> {
+    const { live, outbox, peers } = this.world;
+    await live.enqueue(arn, async (held) => {
+      if (await this.world.isStale(held)) await live.load(held);
+      if (held.state === null) return;
+      const journal = await loadJournal(peers.store, arn);
+      outbox.begin(held.state, by, journal?.facts ?? [], recovered, run);
+    });
+  }
+
+  async runPooled(task: PooledTask): Promise<'done' | 'stale' | 'full'> {
+    const { dispatcher, peers, router } = this.world;
+    const { arn, by } = task;
+    if (this.closed) return 'full';
+    const release = peers.takeRoom(task.resource);
+    if (release === null) return 'full';
+    try {
+      const holder = await this.claim(task);
+      if (holder === null) return 'stale';
+      const recovered = task.recovered || holder !== task.from;
+      let over: Promise<void> = Promise.resolve();
+      await this.begin(arn, by, recovered, (order) => {
+        over = dispatcher.start(order);
+      });
+      router.forget(arn, by);
+      await over;
+      return 'done';
+    } finally {
+      release();
+    }
+  }
+
+  /** Who held the task before it became ours; null when it is over or a living worker's. */
+  private async claim({ arn, by, from }: PooledTask): Promise<string | null> {
+    const { dispatcher, peers } = this.world;
+    const key = outboxKey(by);
+    const effect = (await peers.store.effect(arn, key)) as unknown as Effect | null;
+    if (effect === null || dispatcher.isRunning(arn, by)) return null;
+    const holder = effect.on ?? from;
+    if (holder === peers.id) return holder;
+    if (holder !== from && peers.isAlive(holder)) return null;
+    const mine = { ...effect, on: peers.id } as unknown as Json;
+    const before = effect as unknown as Json;
+    return (await peers.store.replaceEffect(arn, key, before, mine)) ? holder : null;
+  }
+
+  noticed(notice: Notice): void {
+    const { dispatcher, mapRuns, remote, router } = this.world;
+    const { arn } = notice;
+    switch (notice.is) {
+      case 'facts':
+        remote.look(arn);
+        break;
+      case 'watch':
+        remote.wanted(arn);
+        break;
+      case 'cancel':
+        router.forget(arn, notice.by);
+        if (notice.answered) dispatcher.cancel(arn, notice.by, ANSWERED);
+        else dispatcher.cancel(arn, notice.by);
+        mapRuns.cancel(arn, notice.by);
+        break;
+      case 'ended':
+        if (notice.mapRunArn !== null && mapRuns.isDriving(notice.mapRunArn)) this.childEnded(arn);
+        break;
+    }
+  }
+
+  private childEnded(arn: ExecutionArn): void {
+    const { live, mapRuns, troubles } = this.world;
+    live
+      .enqueue(arn, async (held) => {
+        if (await this.world.isStale(held)) await live.load(held);
+        if (held.state !== null) mapRuns.childEnded(held.state);
+      })
+      .catch((error) => troubles.quarantine(arn, error));
+  }
+
+  wake(arn: ExecutionArn): Promise<void> {
+    return this.world.inBackground(arn, { type: 'Continue' });
+  }
+
+  verify(): Promise<void> {
+    return this.world.router.verify();
+  }
+
+  /** Map Runs whose parent is over and whose driver is gone: found twice, a minute apart. */
+  private async endAbandoned(): Promise<void> {
+    this.abandoned = await this.world.mapRuns.endAbandoned(this.abandoned);
+  }
+
+  close(): void {
+    this.closed = true;
+    if (this.fullSweep !== null) clearInterval(this.fullSweep);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Where a scheduled task runs: here and at once when this process serves its resource and has room,
+ * else through the queue of a pool whose workers do. One process alone runs everything itself.
+ */
+import type { ExecutionArn, Seq } from '../lib/brand.js';
+import type { Dispatcher, TaskOrder } from './dispatcher.js';
+import { outboxKey } from './journal.js';
+import type { Peers, PooledTask, Work } from './peers.js';
+import type { Troubles } from './troubles.js';
+
+/** A pool may be away for a while; the task stays in the outbox meanwhile. */
+const OFFER_AGAIN_MS = 1_000;
+const SAY_AGAIN_MS = 60_000;
+const MAX_SAID = 1_000;
+
+export class TaskRouter {
+  /** Tasks handed to a pool and not known to be over: this process is their holder until a worker is. */
+  private readonly offered = new Map<string, Work>();
+  private readonly waiting = new Set<NodeJS.Timeout>();
+  private readonly saidAt = new Map<string, number>();
+  private closed = false;
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly peers: Peers | null,
+    private readonly knows: (resource: string) => boolean,
+    private readonly troubles: Troubles,
+  ) {}
+
+  start(order: TaskOrder): void {
+    const { peers } = this;
+    const resource = order.scheduled.resource.arn;
+    if (peers === null || !this.isForPeers(resource)) {
+      this.dispatcher.start(order);
+      return;
+    }
+    if (peers.serves(resource) && this.knows(resource)) {
+      const release = peers.takeRoom(resource);
+      if (release !== null) {
+        this.dispatcher.start(order).finally(release);
+        return;
+      }
+    }
+    const { frame, seq: by } = order.scheduled;
+    const arn = order.state.identity.arn as ExecutionArn;
+    this.offer({ arn, frame, by, from: peers.id, resource, recovered: order.recovered });
+  }
+
+  /** Unknown here and everywhere: the dispatcher says so. */
+  private isForPeers(resource: string): boolean {
+    return this.knows(resource) || (this.peers?.othersServe(resource) ?? false);
+  }
+
+  private offer(task: PooledTask): void {
+    const { peers } = this;
+    if (peers === null || this.closed) return;
+    this.offered.set(nameOf(task.arn, task.by), task);
+    peers.offer(task).catch((error) => {
+      if (this.closed) return;
+      this.say(task.resource, error);
+      const timer = setTimeout(() => {
+        this.waiting.delete(timer);
+        if (this.offered.has(nameOf(task.arn, task.by))) this.offer(task);
+      }, OFFER_AGAIN_MS);
+      this.waiting.add(timer);
+    });
+  }
+
+  /** Once a minute for a resource, however many tasks wait. */
+  private say(resource: string, error: unknown): void {
+    const now = Date.now();
+    if ((this.saidAt.get(resource) ?? 0) > now - SAY_AGAIN_MS) return;
+    if (this.saidAt.size > MAX_SAID) this.saidAt.clear();
+    this.saidAt.set(resource, now);
+    this.troubles.report('Tasks wait for a worker that serves their resource.', error, {
+      resource,
+    });
+  }
+
+  /** A worker has claimed it, or it is over. */
+  forget(arn: ExecutionArn, by: Seq): void {
+    this.offered.delete(nameOf(arn, by));
+  }
+
+  /** Stops tasks that are over, or another's by now, in case nobody told. */
+  async verify(): Promise<void> {
+    const { peers } = this;
+    if (peers === null) return;
+    for (const { arn, by } of this.dispatcher.list()) {
+      const effect = (await peers.store.effect(arn, outboxKey(by))) as { on?: string } | null;
+      if (effect === null || (effect.on !== undefined && effect.on !== peers.id)) {
+        this.dispatcher.cancel(arn, by);
+      }
+    }
+    for (const { arn, by } of [...this.offered.values()]) {
+      const effect = (await peers.store.effect(arn, outboxKey(by))) as { on?: string } | null;
+      if (effect === null || effect.on !== peers.id) this.forget(arn, by);
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const timer of this.waiting) clearTimeout(timer);
+  }
+}
+
+function nameOf(arn: string, by: number): string {
+  return `${arn} ${by}`;
+}
