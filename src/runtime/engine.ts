@@ -201,6 +201,7 @@ class LocalEngine implements Engine {
       troubles,
       inBackground: (arn, stimulus) => this.delivery.inBackground(arn, stimulus),
       isStale: (held) => this.isStale(held),
+      drive: (arn, work) => this.delivery.drive(arn, work),
       isMine: (arn) => this.isMine(arn),
     });
   }

@@ -43,6 +43,8 @@ export interface SharedWorld {
   readonly scheduler: Scheduler;
   readonly remote: RemoteFacts;
   readonly troubles: Troubles;
+  /** Works on an execution whose mailbox is held. */
+  drive<T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T>;
   inBackground(arn: ExecutionArn, stimulus: Stimulus): Promise<void>;
   isStale(live: Live): Promise<boolean>;
   /** Whether what has no holder falls to this process. */
@@ -133,9 +135,9 @@ export class SharedWork implements LocalEngineFace {
     recovered: boolean,
     run?: (order: TaskOrder) => void,
   ): Promise<void> {
-    const { live, outbox, peers } = this.world;
-    await live.enqueue(arn, async (held) => {
-      if (await this.world.isStale(held)) await live.load(held);
+    const { outbox, peers } = this.world;
+    await this.world.drive(arn, async (held) => {
+      if (await this.world.isStale(held)) await this.world.live.load(held);
       if (held.state === null) return;
       const journal = await loadJournal(peers.store, arn);
       outbox.begin(held.state, by, journal?.facts ?? [], recovered, run);

@@ -201,7 +201,9 @@ export class RedisCare implements StoreCare {
   async #strayWork(key: string, head: string, mend: boolean): Promise<Stray[]> {
     const kind = head === TIMERS ? 'timer' : 'effect';
     return this.#strays(key, head, mend, async (entry) => {
-      const { arn, key: name, position } = keyedEntry(entry);
+      const { arn, key, position } = keyedEntry(entry);
+      // A timer's holder stands on the next line.
+      const [name = ''] = key.split('\n', 1);
       const field = (head === TIMERS ? TIMER_FIELD : EFFECT_FIELD) + name;
       const execution = this.access.keys.execution(arn)[0];
       const known = await this.access.link.field(execution, field);

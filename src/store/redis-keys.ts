@@ -158,8 +158,9 @@ export function keyedEntry(entry: string): { arn: ExecutionArn; key: string; pos
   };
 }
 
+/** Of a position, or of what begins with one. */
 export function timeOf(position: string): EpochMs {
-  return Number(position) as EpochMs;
+  return Number(position.slice(0, POSITION_DIGITS)) as EpochMs;
 }
 
 /** Bytes of UTF-8 decide, as in Redis; positions are compared first because they mostly differ. */

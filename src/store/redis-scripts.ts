@@ -238,7 +238,10 @@ local owner = '|' .. arn .. '\n'
 for i = 1, #fields, 2 do
   local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
   local tail = owner .. string.sub(fields[i], 3)
-  if kind == 't:' then redis.call('ZREM', KEYS[3], 't|' .. value .. tail) end
+  if kind == 't:' then
+    local due, holder = string.sub(value, 1, ${POSITION_DIGITS}), string.sub(value, ${POSITION_DIGITS + 1})
+    redis.call('ZREM', KEYS[3], 't|' .. due .. tail .. holder)
+  end
   if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
   if kind == 't:' or kind == 'o:' then redis.call('HDEL', KEYS[1], fields[i]) end
 end

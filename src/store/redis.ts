@@ -18,7 +18,6 @@ import {
   type KeySpace,
   keyedEntry,
   keySpace,
-  POSITION_DIGITS,
   TIMERS,
   timeOf,
   timePosition,
@@ -181,7 +180,7 @@ export class RedisStore implements SharedStore {
   async timer(arn: ExecutionArn, key: string): Promise<EpochMs | null> {
     const [execution] = this.#keys.execution(arn);
     const value = await this.#link.field(execution, TIMER_FIELD + key);
-    return value === null ? null : timeOf(value.slice(0, POSITION_DIGITS));
+    return value === null ? null : timeOf(value);
   }
 
   async replaceEffect(arn: ExecutionArn, key: string, before: Json, after: Json): Promise<boolean> {

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chainDigest, EMPTY_DIGEST } from '../../src/lib/digest.js';
 import { openStore } from '../../src/store/open.js';
 import type { Commit, Store } from '../../src/store/store.js';
+import { RedisStore } from '../../src/store/redis.js';
 import { storeConformance } from '../store/conformance.js';
+import { sharedConformance } from '../store/shared-conformance.js';
 import { commitAfter, EMPTY_HEAD, executionArn, type Head, headAfter } from '../store/fixtures.js';
 import { REDIS_MISSING, type RedisCluster, redisBinary, startCluster } from './support/redis.js';
 
@@ -18,6 +20,10 @@ describe.skipIf(binary === null)('Redis Cluster', () => {
     cluster = await startCluster(binary as string);
   });
   afterAll(() => cluster.stop());
+
+  sharedConformance('RedisStore on a Cluster', () =>
+    RedisStore.open(`${cluster.url}?prefix=${randomUUID()}`),
+  );
 
   storeConformance('RedisStore on a Cluster', () => {
     const prefix = randomUUID();

@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { openStore } from '../../src/store/open.js';
+import { RedisStore } from '../../src/store/redis.js';
 import { storeConformance } from '../store/conformance.js';
+import { sharedConformance } from '../store/shared-conformance.js';
 import { REDIS_MISSING, type RedisServer, redisBinary, startRedis } from './support/redis.js';
 
 const binary = redisBinary();
@@ -14,6 +16,8 @@ describe.skipIf(binary === null)('Redis', () => {
     server = await startRedis(binary as string, { appendonly: 'yes', save: '' });
   });
   afterAll(() => server.stop());
+
+  sharedConformance('RedisStore', () => RedisStore.open(`${server.url}?prefix=${randomUUID()}`));
 
   storeConformance('RedisStore', () => {
     const prefix = randomUUID();
