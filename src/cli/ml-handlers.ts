@@ -5,6 +5,7 @@ import type { Handler } from '../handlers/handler.js';
 import { deployHandler } from '../handlers/ml/deploy.js';
 import { evaluateHandler } from '../handlers/ml/evaluate.js';
 import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
+import { imageFolderHandler } from '../handlers/ml/image-folder.js';
 import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
 import { registerHandler } from '../handlers/ml/register.js';
@@ -57,6 +58,7 @@ export function createMlHandlers(options: {
       ingest,
       validateHandler,
       preprocessHandler,
+      imageFolderHandler,
       fineTuneHandler(training),
       searchSpaceHandler,
       selectBestHandler,

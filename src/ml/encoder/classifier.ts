@@ -1,6 +1,6 @@
 /**
- * A fine-tuned classifier for inference: texts in, labels and scores out. Its session blocks the
- * thread while it runs, so a server keeps it in a process of its own.
+ * A fine-tuned classifier for inference: texts or images in, labels and scores out. Its session blocks
+ * the thread while it runs, so a server keeps it in a process of its own.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ import { getOwn, isObject } from '../../lib/json.js';
 import { openSession, runSession, type Session } from '../onnx/session.js';
 import type { Tensor } from '../onnx/tensor.js';
 import { type EncoderConfig, longestSequence, parseConfig } from './config.js';
+import { runImages } from './image-rows.js';
+import { loadImageProcessor } from './images.js';
 import { argmax, softmax } from './probabilities.js';
 import { loadTokenizer, type Tokenize } from './tokenizer.js';
 
@@ -22,7 +24,7 @@ export interface Prediction {
 
 export interface Classifier {
   readonly labels: readonly string[];
-  /** In the order of the texts. */
+  /** In the order of the texts; those of an image model are data URLs, see image-rows.ts. */
   predict(texts: readonly string[]): Promise<Prediction[]>;
   /** Pooled vectors, [hidden] each; only of models that Stepwell wrote. */
   embed(texts: readonly string[]): Promise<Float32Array[]>;
@@ -32,25 +34,47 @@ export interface Classifier {
 /** Rows per run; texts are sorted by length first, so that little is padded. */
 const BATCH_ROWS = 32;
 
+export interface ClassifierOptions {
+  readonly threads?: number;
+  /** Where images that are given by their names lie; without it only data URLs are read. */
+  readonly imageFolder?: string;
+}
+
 /** Throws RangeError naming what the folder lacks. */
 export async function loadClassifier(
   folder: string,
-  options: { readonly threads?: number } = {},
+  options: ClassifierOptions = {},
 ): Promise<Classifier> {
   const configJson = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
   const config = parseConfig(configJson);
   const labels = labelsOf(configJson, folder);
-  const tokenize = loadTokenizer(folder, { maxLength: lengthLimit(folder, config) });
+  const prepare = config.image === null ? textRows(folder, config) : imageRows(folder, config);
   const model = readFileSync(join(folder, 'onnx', 'model.onnx'));
   const session = await openSession(model, options.threads ?? 1);
-  const rows = (texts: readonly string[], output: string): Promise<Float32Array[]> =>
-    runSorted({ session, tokenize, config, output }, texts);
+  const rows = prepare(session, options.imageFolder ?? null);
   return {
     labels,
-    predict: async (texts) => (await rows(texts, 'logits')).map((row) => prediction(row, labels)),
-    embed: (texts) => rows(texts, 'embedding'),
+    predict: async (inputs) => (await rows(inputs, 'logits')).map((row) => prediction(row, labels)),
+    embed: (inputs) => rows(inputs, 'embedding'),
     close: () => session.release(),
   };
+}
+
+/** Runs inputs through a session: one row of the output per input. */
+type Rows = (inputs: readonly string[], output: string) => Promise<Float32Array[]>;
+
+function textRows(folder: string, config: EncoderConfig): (session: Session) => Rows {
+  const tokenize = loadTokenizer(folder, { maxLength: lengthLimit(folder, config) });
+  return (session) => (texts, output) => runSorted({ session, tokenize, config, output }, texts);
+}
+
+function imageRows(
+  folder: string,
+  config: EncoderConfig,
+): (session: Session, images: string | null) => Rows {
+  const processor = loadImageProcessor(folder, config.image!);
+  return (session, images) => (inputs, output) =>
+    runImages(session, processor, images, output, inputs);
 }
 
 function labelsOf(config: JsonObject, folder: string): string[] {

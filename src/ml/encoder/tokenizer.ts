@@ -2,9 +2,8 @@
  * A tokenizer from the files of a local model folder, through transformers.js but without its
  * global settings: nothing is looked up or downloaded.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PreTrainedTokenizer } from '@xenova/transformers';
+import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 
 export interface TextEncoderOptions {
   /** Longer texts are cut, the closing special token kept. */
@@ -15,22 +14,21 @@ export interface TextEncoderOptions {
 export type Tokenize = (text: string) => readonly number[];
 
 /** Id of the token that stands for a hidden one, or null. */
-export function maskTokenId(folder: string): number | null {
-  const file = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as {
-    readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
-  };
-  const names = ['[MASK]', '<mask>'];
-  return file.added_tokens?.find(({ content }) => names.includes(content))?.id ?? null;
+export function maskTokenId({ tokenizer }: TokenizerFiles): number | null {
+  const added = (tokenizer.added_tokens ?? []) as unknown as readonly {
+    readonly id: number;
+    readonly content: string;
+  }[];
+  return added.find(({ content }) => content === '[MASK]' || content === '<mask>')?.id ?? null;
 }
 
 /** Throws RangeError naming the missing file. */
 export function loadTokenizer(folder: string, options: TextEncoderOptions): Tokenize {
-  const read = (file: string): object => {
-    const path = join(folder, file);
-    if (!existsSync(path)) throw new RangeError(`${folder} holds no ${file}`);
-    return JSON.parse(readFileSync(path, 'utf8')) as object;
-  };
-  const tokenizer = new PreTrainedTokenizer(read('tokenizer.json'), read('tokenizer_config.json'));
+  return tokenizerOf(readTokenizerFiles(folder), options);
+}
+
+export function tokenizerOf(files: TokenizerFiles, options: TextEncoderOptions): Tokenize {
+  const tokenizer = new PreTrainedTokenizer(files.tokenizer, files.config);
   return (text) => {
     const ids = tokenizer.encode(text) as number[];
     if (ids.length <= options.maxLength) return ids;

@@ -3,6 +3,7 @@
  * where a kill is safe. Gets one job over IPC, reports progress, answers once, and ends with its parent.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { DataFailure, isNamed, reasonOf } from '../data/data-failure.js';
 import { datasetRows } from '../data/dataset.js';
 import type { Cell, Row } from '../data/record.js';
@@ -52,10 +53,10 @@ async function evaluate(job: Job) {
 async function load(job: Job): Promise<Classifier> {
   const module = (await import(job.classifierModule)) as { loadClassifier: LoadClassifier };
   try {
-    return await module.loadClassifier(
-      job.modelPath,
-      job.threads === null ? {} : { threads: job.threads },
-    );
+    return await module.loadClassifier(job.modelPath, {
+      ...(job.threads === null ? {} : { threads: job.threads }),
+      imageFolder: dirname(job.datasetPath),
+    });
   } catch (error) {
     if (isNamed(error)) throw error;
     throw new DataFailure('Evaluation.ModelNotLoaded', `${job.model}: ${reasonOf(error)}.`);

@@ -8,7 +8,7 @@ import { DataFailure } from '../data/data-failure.js';
 /** What `src/ml/encoder/classifier.ts` promises; a test brings its own module. */
 export type LoadClassifier = (
   dir: string,
-  options: { readonly threads?: number },
+  options: { readonly threads?: number; readonly imageFolder?: string },
 ) => Promise<Classifier>;
 
 export interface Classifier {

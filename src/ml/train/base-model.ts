@@ -1,9 +1,6 @@
-/**
- * The base of a run: a local model folder, or a hub id whose files are fetched once into a cache.
- * Without a network a hub id fails with one sentence.
- */
+/** The base of a run: a local model folder, or a hub id whose files are fetched once (hub.ts). */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EncoderConfig, longestSequence, parseConfig } from '../encoder/config.js';
 import { loadImageProcessor, PROCESSOR_FILE } from '../encoder/images.js';
@@ -13,13 +10,14 @@ import {
   headParameters,
   initialise,
 } from '../encoder/parameters.js';
-import { loadTokenizer, maskTokenId } from '../encoder/tokenizer.js';
+import { maskTokenId, tokenizerOf } from '../encoder/tokenizer.js';
+import { readTokenizerFiles, type TokenizerFiles } from '../encoder/tokenizer-files.js';
 import { loadWeights } from '../encoder/weights.js';
 import { SeededRandom } from '../onnx/seeded-random.js';
 import { type FloatTensor, type FloatTensors, tensorBytes } from '../onnx/tensor.js';
 import { sha256 } from '../../lib/digest.js';
-import type { JsonObject } from '../../lib/json.js';
-import { writeDurably } from './checkpoint.js';
+import { canonicalJson, type JsonObject } from '../../lib/json.js';
+import { hubFolder, isHubId } from './hub.js';
 import { type ExampleReader, imageReader, textReader } from './examples.js';
 import { FineTuneError, type Settings } from './settings.js';
 
@@ -34,13 +32,12 @@ export interface BaseModel {
   readonly readerHash: string;
   /** Token that stands for a hidden one. */
   readonly maskTokenId: number | null;
+  /** null for images. */
+  readonly tokenizer: TokenizerFiles | null;
   /** Encoder and head, the head fresh unless the folder has one for the same labels. */
   readonly parameters: ReadonlyMap<string, FloatTensor>;
   readonly headReused: boolean;
 }
-
-const HUB_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'] as const;
-const HUB_ID = /^[\w.-]+(\/[\w.-]+)?$/;
 
 /** Throws FineTuneError. */
 export async function loadBaseModel(settings: Settings): Promise<BaseModel> {
@@ -85,18 +82,19 @@ function read(folder: string, settings: Settings): BaseModel {
 }
 
 function readerFor(folder: string, config: EncoderConfig, settings: Settings) {
-  const hashOfFile = (name: string): string => sha256(readFileSync(join(folder, name)));
   if (config.image !== null) {
     const reader = imageReader(loadImageProcessor(folder, config.image));
-    return { reader, readerHash: hashOfFile(PROCESSOR_FILE), maxLength: null, maskTokenId: null };
+    const readerHash = sha256(readFileSync(join(folder, PROCESSOR_FILE)));
+    return { reader, readerHash, maxLength: null, maskTokenId: null, tokenizer: null };
   }
   const maxLength = Math.min(settings.maxLength, longestSequence(config));
-  const tokenize = loadTokenizer(folder, { maxLength });
+  const files = readTokenizerFiles(folder);
   return {
-    reader: textReader(config, tokenize, maxLength),
-    readerHash: hashOfFile('tokenizer.json'),
+    reader: textReader(config, tokenizerOf(files, { maxLength }), maxLength),
+    readerHash: sha256(canonicalJson(files.tokenizer)),
     maxLength,
-    maskTokenId: maskTokenId(folder),
+    maskTokenId: maskTokenId(files),
+    tokenizer: files,
   };
 }
 
@@ -121,45 +119,6 @@ async function locate({ model, cacheDir }: Settings): Promise<string> {
   if (statSync(model, { throwIfNoEntry: false })?.isDirectory() === true) {
     throw new FineTuneError(`model: the folder ${model} holds no config.json`);
   }
-  if (!HUB_ID.test(model)) {
-    throw new FineTuneError(`model: there is no folder ${model}, and it is no hub id either`);
-  }
-  const folder = join(cacheDir, model.replace('/', '--'));
-  if (!existsSync(join(folder, 'config.json'))) await download(model, folder);
-  return folder;
-}
-
-/** Fetches the files of a hub model; config.json last, as the mark of completeness. */
-async function download(id: string, folder: string): Promise<void> {
-  mkdirSync(join(folder, 'onnx'), { recursive: true });
-  try {
-    const weights = await fetchFile(id, 'model.safetensors');
-    if (weights !== null) writeDurably(join(folder, 'model.safetensors'), weights);
-    else await keep(id, folder, 'onnx/model.onnx');
-    for (const file of [...HUB_FILES].reverse()) await keep(id, folder, file);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new FineTuneError(
-      `model: ${id} is no local folder, and it could not be fetched from ${hubUrl()} (${reason}); ` +
-        'give the path of a model folder, such as models/stepwell-mini-bert, ' +
-        'or set HF_ENDPOINT to a mirror that this machine can reach',
-    );
-  }
-}
-
-async function keep(id: string, folder: string, file: string): Promise<void> {
-  const bytes = await fetchFile(id, file);
-  if (bytes === null) throw new Error(`it has no ${file}`);
-  writeDurably(join(folder, file), bytes);
-}
-
-async function fetchFile(id: string, file: string): Promise<Uint8Array | null> {
-  const response = await fetch(`${hubUrl()}/${id}/resolve/main/${file}`);
-  if (response.status === 404) return null;
-  if (!response.ok) throw new Error(`status ${response.status} for ${file}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-function hubUrl(): string {
-  return process.env.HF_ENDPOINT ?? 'https://huggingface.co';
+  if (isHubId(model)) return hubFolder(model, cacheDir);
+  throw new FineTuneError(`model: there is no folder ${model}, and it is no hub id either`);
 }

@@ -30,13 +30,8 @@ const ARCHITECTURES = {
   vit: 'ViTForImageClassification',
 } as const satisfies Record<Family, string>;
 
-const READER_FILES = [
-  'tokenizer.json',
-  'special_tokens_map.json',
-  'vocab.txt',
-  'merges.txt',
-  PROCESSOR_FILE,
-] as const;
+/** Copied as they are, where the base has them. */
+const READER_FILES = ['special_tokens_map.json', 'vocab.txt', PROCESSOR_FILE] as const;
 
 export function writeModelFolder(model: ModelFolder): void {
   const { settings, base, result } = model;
@@ -50,16 +45,17 @@ export function writeModelFolder(model: ModelFolder): void {
   }
   const json = (file: string, value: unknown): void =>
     writeDurably(join(folder, file), `${JSON.stringify(value, null, 2)}\n`);
-  if (base.maxLength !== null) json('tokenizer_config.json', tokenizerConfig(base));
+  if (base.tokenizer !== null) {
+    json('tokenizer.json', base.tokenizer.tokenizer);
+    // The tokenizer cuts where training cut.
+    json('tokenizer_config.json', {
+      ...base.tokenizer.config,
+      model_max_length: base.maxLength,
+    });
+  }
   json('config.json', classifierConfig(base, settings));
   json('training_metrics.json', { ...result, onnxSha256: sha256(onnx), settings });
   writeDurably(join(folder, 'README.md'), modelCard(model));
-}
-
-/** The tokenizer cuts where training cut. */
-function tokenizerConfig(base: BaseModel): unknown {
-  const text = readFileSync(join(base.folder, 'tokenizer_config.json'), 'utf8');
-  return { ...(JSON.parse(text) as JsonObject), model_max_length: base.maxLength };
 }
 
 function classifierConfig(base: BaseModel, { labels }: Settings): unknown {
