@@ -16,6 +16,7 @@ import {
 import { runtimeError } from '../failure.js';
 import { exitTo, scopeOf } from '../finish.js';
 import type { State } from '../machine.js';
+import { baseState } from './base-state.js';
 
 interface Rule {
   readonly next: string;
@@ -32,14 +33,8 @@ export function compileChoice(definition: JsonObject, context: StateContext): St
   );
   const fallback = getOwn(definition, 'Default');
   const state: State = {
-    kind: 'Choice',
-    name: context.name,
-    block: context.block,
+    ...baseState('Choice', definition, context, flow),
     next: typeof fallback === 'string' ? fallback : null,
-    flow,
-    retriers: [],
-    catchers: [],
-    definition,
     start: (turn, id) => {
       const raw = scopeOf(turn, id, state);
       const effective = raw.with(flow.effectiveInput(raw));

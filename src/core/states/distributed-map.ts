@@ -11,7 +11,7 @@ import { sha256 } from '../../lib/digest.js';
 import { chain, type Eventually } from '../../lib/eventually.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject, withKey } from '../../lib/json.js';
 import { evaluateIn } from '../bindings.js';
-import { nextOf, type StateContext } from '../compiler.js';
+import type { StateContext } from '../compiler.js';
 import type { FrameScope } from '../context.js';
 import { compileFlow } from '../data-flow.js';
 import type { MapRunRequest } from '../fact.js';
@@ -19,9 +19,9 @@ import { QUERY_EVALUATION, runtimeError } from '../failure.js';
 import { scopeOf } from '../finish.js';
 import type { State } from '../machine.js';
 import { mapRunArnOf, uuidFrom } from '../map-run.js';
-import { compileCatchers, compileRetriers } from '../retry.js';
 import { compileItemSelector } from './map.js';
 import { compileCount, type Count, compilePercentage, readCount } from './map-counts.js';
+import { baseState } from './base-state.js';
 
 type Value = (scope: FrameScope) => Eventually<Json>;
 
@@ -32,20 +32,13 @@ export function compileDistributedMap(
   processor: JsonObject,
   context: StateContext,
 ): State {
-  const { language, name, block } = context;
+  const { language } = context;
   const flow = compileFlow(definition, language, null);
   const settle = compileRequest(definition, processor, context);
   const concurrency = compileCount(definition, 'MaxConcurrency', language);
   const itemsOf = hasField(definition, 'ItemReader') ? null : compileItems(definition, language);
   const state: State = {
-    kind: 'Map',
-    name,
-    block,
-    next: nextOf(definition),
-    flow,
-    retriers: compileRetriers(definition),
-    catchers: compileCatchers(definition, language),
-    definition,
+    ...baseState('Map', definition, context, flow),
     mapRun: { processor, select: compileItemSelector(definition, language) },
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);

@@ -8,19 +8,13 @@ import { runtimeError, withinLimits } from '../failure.js';
 import { failState, scopeOf } from '../finish.js';
 import type { State } from '../machine.js';
 import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
+import { baseState } from './base-state.js';
 
 export function compileFail(definition: JsonObject, context: StateContext): State {
   const error = textSource(definition, 'Error', context.language);
   const cause = textSource(definition, 'Cause', context.language);
   const state: State = {
-    kind: 'Fail',
-    name: context.name,
-    block: context.block,
-    next: null,
-    flow: compileFlow(definition, context.language, null),
-    retriers: [],
-    catchers: [],
-    definition,
+    ...baseState('Fail', definition, context, compileFlow(definition, context.language, null)),
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);
       return chain(readText(error, 'Error', scope), (errorText) =>

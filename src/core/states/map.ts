@@ -7,7 +7,7 @@ import type { FrameId } from '../../lib/brand.js';
 import { chain, type Eventually } from '../../lib/eventually.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import { evaluateIn } from '../bindings.js';
-import { nextOf, type StateContext } from '../compiler.js';
+import type { StateContext } from '../compiler.js';
 import { FrameScope } from '../context.js';
 import { compileFlow } from '../data-flow.js';
 import { fanOutOf, joinedOutputs, startChildren } from '../fan-out.js';
@@ -15,10 +15,10 @@ import { QUERY_EVALUATION, runtimeError } from '../failure.js';
 import { finish, scopeOf } from '../finish.js';
 import { INLINE_MAP_CONCURRENCY } from '../limits.js';
 import type { Block, State } from '../machine.js';
-import { compileCatchers, compileRetriers } from '../retry.js';
 import type { Turn } from '../turn.js';
 import { compileDistributedMap } from './distributed-map.js';
 import { compileCount, readCount } from './map-counts.js';
+import { baseState } from './base-state.js';
 
 export function compileMap(definition: JsonObject, context: StateContext): State {
   const processor = processorOf(definition);
@@ -33,14 +33,7 @@ export function compileMap(definition: JsonObject, context: StateContext): State
   const select = compileItemSelector(definition, language);
   const concurrency = compileCount(definition, 'MaxConcurrency', language);
   const state: State = {
-    kind: 'Map',
-    name,
-    block,
-    next: nextOf(definition),
-    flow,
-    retriers: compileRetriers(definition),
-    catchers: compileCatchers(definition, language),
-    definition,
+    ...baseState('Map', definition, context, flow),
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);
       const effective = scope.with(flow.effectiveInput(scope));

@@ -1,14 +1,14 @@
 /** Parallel: every branch gets the same input; the outputs join in branch order. */
 import { chain, type Eventually } from '../../lib/eventually.js';
 import { getOwn, type Json, type JsonObject } from '../../lib/json.js';
-import { nextOf, type StateContext } from '../compiler.js';
+import type { StateContext } from '../compiler.js';
 import { compileFlow } from '../data-flow.js';
 import { finish, scopeOf } from '../finish.js';
 import { fanOutOf, joinedOutputs, startChildren } from '../fan-out.js';
 import type { Block, State } from '../machine.js';
-import { compileCatchers, compileRetriers } from '../retry.js';
 import type { FrameId } from '../../lib/brand.js';
 import type { Turn } from '../turn.js';
+import { baseState } from './base-state.js';
 
 export function compileParallel(definition: JsonObject, context: StateContext): State {
   const { language, name, block } = context;
@@ -22,14 +22,7 @@ export function compileParallel(definition: JsonObject, context: StateContext): 
     context.compileBlock(`${block}/${name}/${index}`, branch),
   );
   const state: State = {
-    kind: 'Parallel',
-    name,
-    block,
-    next: nextOf(definition),
-    flow,
-    retriers: compileRetriers(definition),
-    catchers: compileCatchers(definition, language),
-    definition,
+    ...baseState('Parallel', definition, context, flow),
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);
       const effective = scope.with(flow.effectiveInput(scope));

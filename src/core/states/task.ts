@@ -6,7 +6,7 @@ import type { EpochMs, FrameId, Nonce } from '../../lib/brand.js';
 import { chain, type Eventually } from '../../lib/eventually.js';
 import { getOwn, type Json, type JsonObject } from '../../lib/json.js';
 import { evaluateIn } from '../bindings.js';
-import { nextOf, type StateContext } from '../compiler.js';
+import type { StateContext } from '../compiler.js';
 import { FrameScope } from '../context.js';
 import { compileFlow } from '../data-flow.js';
 import type { Failure, Outcome, TaskResource } from '../fact.js';
@@ -21,9 +21,9 @@ import { failState, finish, guard } from '../finish.js';
 import { type State, stateOf } from '../machine.js';
 import { exceedsBytes } from '../payload.js';
 import { limitName, parseResource } from '../resource.js';
-import { compileCatchers, compileRetriers } from '../retry.js';
 import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
 import type { Turn } from '../turn.js';
+import { baseState } from './base-state.js';
 
 export function compileTask(definition: JsonObject, context: StateContext): State {
   const { language } = context;
@@ -37,14 +37,7 @@ export function compileTask(definition: JsonObject, context: StateContext): Stat
   const heartbeat = secondsSource(definition, 'HeartbeatSeconds', language);
   const credentials = compileCredentials(getOwn(definition, 'Credentials'), language);
   const state: State = {
-    kind: 'Task',
-    name: context.name,
-    block: context.block,
-    next: nextOf(definition),
-    flow,
-    retriers: compileRetriers(definition),
-    catchers: compileCatchers(definition, language),
-    definition,
+    ...baseState('Task', definition, context, flow),
     start: (turn, id) => {
       const nonce = turn.env.nonce();
       const scope = taskScope(turn, id, resource, nonce);

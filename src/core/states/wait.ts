@@ -4,7 +4,7 @@ import { parseTimestampMs } from '../../expr/timestamp.js';
 import type { EpochMs } from '../../lib/brand.js';
 import { chain } from '../../lib/eventually.js';
 import { getOwn, type Json, type JsonObject } from '../../lib/json.js';
-import { nextOf, type StateContext } from '../compiler.js';
+import type { StateContext } from '../compiler.js';
 import { compileFlow } from '../data-flow.js';
 import { QUERY_EVALUATION, runtimeError } from '../failure.js';
 import { exitTo, scopeOf } from '../finish.js';
@@ -14,6 +14,7 @@ import { compilePathSource, compileSource, pathText, readSource, type Source } f
 import type { Turn } from '../turn.js';
 import type { FrameId } from '../../lib/brand.js';
 import type { Eventually } from '../../lib/eventually.js';
+import { baseState } from './base-state.js';
 
 interface Delay {
   readonly unit: 'seconds' | 'timestamp';
@@ -24,14 +25,7 @@ export function compileWait(definition: JsonObject, context: StateContext): Stat
   const flow = compileFlow(definition, context.language, null);
   const delay = compileDelay(definition, context.language);
   const state: State = {
-    kind: 'Wait',
-    name: context.name,
-    block: context.block,
-    next: nextOf(definition),
-    flow,
-    retriers: [],
-    catchers: [],
-    definition,
+    ...baseState('Wait', definition, context, flow),
     start: (turn, id) => {
       const scope = scopeOf(turn, id, state);
       const effective = scope.with(flow.effectiveInput(scope));
