@@ -81,6 +81,7 @@ const LAW: Readonly<Record<string, Row>> = {
 /** Single files that may import a module their folder may not. */
 const MODULES_OF: Readonly<Record<string, readonly string[]>> = {
   'lib/digest.ts': ['node:crypto'],
+  'lib/sigv4.ts': ['node:crypto'],
   'core/validate/structure.ts': ['ajv/dist/2020.js'],
   // The models of the services' answers lie in files.
   'wire/service-outputs/model.ts': ['node:fs'],

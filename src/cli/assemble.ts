@@ -1,7 +1,6 @@
 /** The composition root: from configuration to a store, handlers and an engine that know each other. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { createApiGatewayHandler } from '../handlers/api-gateway.js';
 import { createAws } from '../handlers/aws/index.js';
 import { createExecutionHandler } from '../handlers/execution.js';
 import { createExecutionActions } from '../handlers/execution-actions.js';
@@ -139,7 +138,6 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
       }),
       createExecutionHandler(executions.service),
       createHttpInvokeHandler({ connections: config.connections, region: aws.sdk.region }),
-      createApiGatewayHandler(),
       ...aws.handlers,
       ...ml.handlers,
     ],

@@ -1,8 +1,10 @@
 /**
- * `apigateway:invoke[.waitForTaskToken]` for APIs that ask for no signature: one request through the
- * guarded fetch. Refusals are `ApiGateway.<status>` with the body as cause.
+ * `apigateway:invoke[.waitForTaskToken]`: one request through the guarded fetch, signed where AuthType
+ * asks for it. Refusals are `ApiGateway.<status>` with the body as cause.
  */
-import { getOwn, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
+import type { Keys } from './aws/clients.js';
+import { signHeaders } from '../lib/sigv4.js';
+import { getOwn, isArray, isObject, type Json, type JsonObject, setOwn } from '../lib/json.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { type HttpAnswer, httpResult, send } from './http-invoke.js';
 import { METHODS, runtimeProblem } from './http-invoke-request.js';
@@ -24,40 +26,89 @@ const PARAMETERS: JsonObject = {
   additionalProperties: false,
 };
 
-export function createApiGatewayHandler(): Handler {
+/** Who signs: the task's role, or the credentials of this installation. */
+export interface ApiGatewaySigner {
+  readonly region: string;
+  keys(context: HandlerContext): Promise<Keys>;
+}
+
+export function createApiGatewayHandler(signer: ApiGatewaySigner): Handler {
   return {
     resource: 'apigateway:invoke',
-    description: 'Calls an API behind API Gateway that asks for no signature.',
+    description: 'Calls an API behind API Gateway.',
     parameters: PARAMETERS,
     onWorkerLost: 'rerun',
-    run: (parameters, context) => invoke(parameters as JsonObject, context),
+    run: (parameters, context) => invoke(signer, parameters as JsonObject, context),
   };
 }
 
-async function invoke(parameters: JsonObject, context: HandlerContext): Promise<Json> {
-  if ((getOwn(parameters, 'AuthType') ?? 'NO_AUTH') !== 'NO_AUTH') {
-    throw runtimeProblem(
-      'Requests to API Gateway are not signed here: only AuthType NO_AUTH works.',
-    );
-  }
-  const method = getOwn(parameters, 'Method') as string;
-  const body = getOwn(parameters, 'RequestBody');
-  const headers = new Headers();
-  for (const [name, value] of pairs(parameters, 'Headers')) headers.append(name, value);
-  if (body !== undefined && !headers.has('content-type')) {
-    headers.set('content-type', 'application/json');
-  }
+async function invoke(
+  signer: ApiGatewaySigner,
+  parameters: JsonObject,
+  context: HandlerContext,
+): Promise<Json> {
   const request = {
     url: urlOf(parameters),
-    method,
-    headers,
-    body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+    method: getOwn(parameters, 'Method') as string,
+    headers: headersOf(parameters),
+    body: bodyOf(parameters),
   };
+  const signed = (getOwn(parameters, 'AuthType') ?? 'NO_AUTH') !== 'NO_AUTH';
+  if (signed) await sign(signer, request, context);
   const answer = await reach(() => send(request, context), context.signal);
   if (answer.status < 200 || answer.status > 299) {
     throw new TaskFailure(`ApiGateway.${answer.status}`, answer.text);
   }
   return httpResult(answer);
+}
+
+function headersOf(parameters: JsonObject): Headers {
+  const headers = new Headers();
+  for (const [name, value] of pairs(parameters, 'Headers')) headers.append(name, value);
+  if (getOwn(parameters, 'RequestBody') !== undefined && !headers.has('content-type')) {
+    headers.set('content-type', 'application/json');
+  }
+  return headers;
+}
+
+function bodyOf(parameters: JsonObject): string | null {
+  const body = getOwn(parameters, 'RequestBody');
+  if (body === undefined) return null;
+  if (typeof body === 'string') return body;
+  const kept = getOwn(parameters, 'AllowNullValues') === true ? body : withoutNulls(body);
+  return JSON.stringify(kept);
+}
+
+/** AWS leaves members that are null out of a request unless AllowNullValues is set. */
+function withoutNulls(value: Json): Json {
+  if (isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  const kept: Record<string, Json> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (member !== null) setOwn(kept, name, withoutNulls(member));
+  }
+  return kept;
+}
+
+/** IAM_ROLE and RESOURCE_POLICY: the role's signature over the whole request. */
+async function sign(
+  signer: ApiGatewaySigner,
+  request: { url: URL; method: string; headers: Headers; body: string | null },
+  context: HandlerContext,
+): Promise<void> {
+  const { accessKeyId, secretAccessKey, sessionToken } = await signer.keys(context);
+  const { url, method, headers } = request;
+  if (sessionToken !== undefined) headers.set('x-amz-security-token', sessionToken);
+  const made = signHeaders({
+    method,
+    url,
+    headers: Object.fromEntries(headers),
+    body: request.body ?? '',
+    service: 'execute-api',
+    region: /\.execute-api\.([\w-]+)\./.exec(url.hostname)?.[1] ?? signer.region,
+    accessKey: { accessKeyId, secretAccessKey },
+  });
+  for (const [name, value] of Object.entries(made)) headers.set(name, value);
 }
 
 async function reach(call: () => Promise<HttpAnswer>, signal: AbortSignal): Promise<HttpAnswer> {

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAllowedHost, isLoopback } from '../../src/api/host.js';
-import { signHeaders } from '../../src/api/sigv4.js';
+import { signHeaders } from '../../src/lib/sigv4.js';
 import type { EpochMs } from '../../src/lib/brand.js';
 import { call, type Harness, readReply, startHarness } from './harness.js';
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApiGatewayHandler } from '../../src/handlers/api-gateway.js';
+import { signHeaders } from '../../src/lib/sigv4.js';
 import { createHttpInvokeHandler } from '../../src/handlers/http-invoke.js';
 import { formEncode } from '../../src/handlers/http-invoke-request.js';
 import { parseConnection, type RawConnection } from '../../src/handlers/http-invoke-connections.js';
@@ -238,8 +239,10 @@ describe('http:invoke fails', () => {
 });
 
 describe('apigateway:invoke', () => {
+  const keys = { accessKeyId: 'AKID', secretAccessKey: 'secret', sessionToken: 'session' };
+  const signer = { region: 'eu-west-3', keys: async () => keys };
   const call = (parameters: JsonObject) =>
-    createApiGatewayHandler().run(
+    createApiGatewayHandler(signer).run(
       { ApiEndpoint: web.url, Method: 'POST', ...parameters },
       world.context(config),
     );
@@ -258,6 +261,45 @@ describe('apigateway:invoke', () => {
     });
     expect(web.received[0]?.headers.h1).toBe('HV1');
     expect(result).toMatchObject({ ResponseBody: { ok: true }, StatusCode: 200 });
+  });
+
+  it('signs the whole request where AuthType asks for it', async () => {
+    await call({
+      AuthType: 'IAM_ROLE',
+      Path: '/a b',
+      QueryParameters: { q: ['1', 'ä'] },
+      RequestBody: { a: 1 },
+    });
+    const { headers, body, url } = web.received[0] as (typeof web.received)[0];
+    const [, scope, signed] =
+      /^AWS4-HMAC-SHA256 Credential=AKID\/(\S+), SignedHeaders=(\S+), Signature=[0-9a-f]{64}$/.exec(
+        headers.authorization as string,
+      ) ?? [];
+    expect(scope).toMatch(/^\d{8}\/eu-west-3\/execute-api\/aws4_request$/);
+    expect(signed).toBe('content-type;host;x-amz-date;x-amz-security-token');
+    expect(headers['x-amz-security-token']).toBe('session');
+    const again = signHeaders({
+      method: 'POST',
+      url: new URL(url as string, web.url),
+      headers: { 'content-type': 'application/json', 'x-amz-security-token': 'session' },
+      body: body as string,
+      service: 'execute-api',
+      region: 'eu-west-3',
+      accessKey: keys,
+      now: Date.parse(
+        (headers['x-amz-date'] as string).replace(
+          /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/,
+          '$1-$2-$3T$4:$5:$6Z',
+        ),
+      ),
+    });
+    expect(headers.authorization).toBe(again.authorization);
+  });
+
+  it('leaves out members that are null unless AllowNullValues is set', async () => {
+    await call({ RequestBody: { a: null, b: [{ c: null, d: 1 }] } });
+    await call({ RequestBody: { a: null }, AllowNullValues: true });
+    expect(web.received.map(({ body }) => body)).toEqual(['{"b":[{"d":1}]}', '{"a":null}']);
   });
 
   it('names a refusal by its status', async () => {

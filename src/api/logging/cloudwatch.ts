@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../../lib/json.js';
 import type { AccessKey } from '../config.js';
-import { signHeaders } from '../sigv4.js';
+import { signHeaders } from '../../lib/sigv4.js';
 import { type LogRecord, type LogSink, logGroupName } from './sink.js';
 
 export interface CloudWatchOptions {

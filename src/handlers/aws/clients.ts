@@ -23,7 +23,7 @@ export interface SdkCommand {
 }
 
 export interface SdkClient {
-  readonly config: { readonly serviceId?: string };
+  readonly config: { readonly serviceId?: string; credentials?(): Promise<Keys> };
   send(command: SdkCommand, options: { readonly abortSignal: AbortSignal }): Promise<SdkOutput>;
 }
 
@@ -63,6 +63,8 @@ export interface Sdk {
   readonly configured: boolean;
   readonly region: string;
   service(name: string, keys: Keys | null, context: HandlerContext): Promise<Service>;
+  /** What the SDK's own chain of credentials gives. */
+  ownKeys(context: HandlerContext): Promise<Keys>;
 }
 
 /** Credentials that the environment names; instance metadata is never asked. */
@@ -109,19 +111,25 @@ export function createSdk(options: SdkOptions): Sdk {
         : {}),
     });
   };
+  const service: Sdk['service'] = (name, keys, context) => {
+    const key = `${packageOf(name)} ${keys?.accessKeyId ?? ''} ${keys?.sessionToken ?? ''}`;
+    const known = clients.get(key);
+    if (known !== undefined) return known;
+    const made = make(name, keys, context);
+    made.catch(() => clients.delete(key));
+    clients.set(key, made);
+    const [oldest] = clients.keys();
+    if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
+    return made;
+  };
   return {
     configured,
     region,
-    service: (name, keys, context) => {
-      const key = `${packageOf(name)} ${keys?.accessKeyId ?? ''} ${keys?.sessionToken ?? ''}`;
-      const known = clients.get(key);
-      if (known !== undefined) return known;
-      const made = make(name, keys, context);
-      made.catch(() => clients.delete(key));
-      clients.set(key, made);
-      const [oldest] = clients.keys();
-      if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
-      return made;
+    service,
+    ownKeys: async (context) => {
+      // Every client has the same chain; this one is always installed.
+      const { client } = await service('lambda', null, context);
+      return (await client.config.credentials?.()) ?? ANONYMOUS;
     },
   };
 }

@@ -1,7 +1,10 @@
 /** Everything that calls AWS, ready for the registry: one place for the composition root to ask. */
 import type { Config } from '../config.js';
 import type { Handler } from '../handler.js';
+import { createApiGatewayHandler } from '../api-gateway.js';
 import { createAssumedRoles, type KeysOf } from './assumed-role.js';
+import { createBedrockHandler } from './bedrock.js';
+import { createEmrHandlers } from './emr.js';
 import { createSdk, type LoadModule, type Sdk } from './clients.js';
 import { createOptimisedHandlers, createSnsFallback } from './optimised.js';
 import { createSdkHandler, type SdkIntegrationOptions } from './sdk-integration.js';
@@ -34,6 +37,12 @@ export function createAws(options: AwsOptions): AwsIntegrations {
     handlers: [
       createSdkHandler({ sdk, keysOf, ...(local === undefined ? {} : { local }) }),
       ...createOptimisedHandlers({ sdk, keysOf }),
+      ...createEmrHandlers({ sdk, keysOf }),
+      createBedrockHandler({ sdk, keysOf }),
+      createApiGatewayHandler({
+        region: sdk.region,
+        keys: async (context) => (await keysOf(context)) ?? (await sdk.ownKeys(context)),
+      }),
       ...createJobHandlers({ sdk, keysOf, ...(pollMs === undefined ? {} : { pollMs }) }),
     ],
     snsFallback: sdk.configured ? createSnsFallback({ sdk, keysOf }) : null,

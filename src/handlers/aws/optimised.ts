@@ -32,6 +32,39 @@ export const OPTIMISED_SERVICES = {
   glue: service('glue', 'Glue', 'AWSGlue', 'AWSGlueException'),
   codebuild: service('codebuild', 'CodeBuild', 'AWSCodeBuild', 'AWSCodeBuildException'),
   athena: service('athena', 'Athena', 'AmazonAthena', 'AmazonAthenaException'),
+  bedrock: service('bedrock', 'Bedrock', 'AmazonBedrock', 'AmazonBedrockException'),
+  'bedrock-runtime': service(
+    'bedrock-runtime',
+    'BedrockRuntime',
+    'AmazonBedrockRuntime',
+    'AmazonBedrockRuntimeException',
+  ),
+  databrew: service('databrew', 'DataBrew', 'AWSGlueDataBrew', 'AWSGlueDataBrewException'),
+  eks: service('eks', 'EKS', 'AmazonEKS', 'AmazonEKSException'),
+  elasticmapreduce: service(
+    'elasticmapreduce',
+    'ElasticMapReduce',
+    'AmazonElasticMapReduce',
+    'AmazonElasticMapReduceException',
+  ),
+  'emr-containers': service(
+    'emr-containers',
+    'EMRContainers',
+    'AmazonEMRContainers',
+    'AmazonEMRContainersException',
+  ),
+  'emr-serverless': service(
+    'emr-serverless',
+    'EmrServerless',
+    'EMRServerless',
+    'AWSEMRServerlessException',
+  ),
+  mediaconvert: service(
+    'mediaconvert',
+    'MediaConvert',
+    'AWSMediaConvert',
+    'AWSMediaConvertException',
+  ),
 } as const satisfies Readonly<Record<string, OptimisedService>>;
 
 function service(
@@ -59,6 +92,9 @@ const PLAIN: readonly (readonly [keyof typeof OPTIMISED_SERVICES, string, string
   ['athena', 'getQueryExecution', 'Describes an Athena query.'],
   ['athena', 'getQueryResults', 'Reads the rows of an Athena query.'],
   ['codebuild', 'stopBuild', 'Stops a CodeBuild build.'],
+  ['codebuild', 'stopBuildBatch', 'Stops a CodeBuild batch build.'],
+  ['codebuild', 'batchDeleteBuilds', 'Deletes CodeBuild builds.'],
+  ['codebuild', 'batchGetReports', 'Describes CodeBuild reports.'],
 ];
 
 export function createOptimisedHandlers(options: OptimisedOptions): readonly Handler[] {

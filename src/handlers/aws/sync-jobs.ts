@@ -4,149 +4,20 @@
  * more tries to stop its job, as AWS does.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import type { Json, JsonObject } from '../../lib/json.js';
 import { CANCELLED, type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { splitSuffix } from '../resource.js';
 import { withMetadata } from './metadata.js';
-import { callOptimised, type OPTIMISED_SERVICES, type OptimisedOptions } from './optimised.js';
+import { CLUSTER_JOBS } from './cluster-jobs.js';
+import { COMPUTE_JOBS, type Job, object, type Request } from './jobs.js';
+import { callOptimised, type OptimisedOptions } from './optimised.js';
 
 export interface SyncOptions extends OptimisedOptions {
   readonly pollMs?: { readonly first: number; readonly longest: number };
 }
 
-interface Request {
-  readonly action: string;
-  readonly parameters: JsonObject;
-}
-
-interface Job {
-  readonly service: keyof typeof OPTIMISED_SERVICES;
-  readonly action: string;
-  readonly description: string;
-  describe(submitted: JsonObject, parameters: JsonObject): Request;
-  stop(submitted: JsonObject, parameters: JsonObject): Request;
-  /** Null while it runs. */
-  outcome(description: JsonObject): { readonly ok: boolean; readonly result: Json } | null;
-  /** A submit that was answered but started nothing. */
-  refused?(submitted: JsonObject): boolean;
-}
-
-const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
-const object = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
-const first = (value: Json | undefined): JsonObject =>
-  object(isArray(value) ? value[0] : undefined);
-
-function byState(
-  result: Json,
-  state: string,
-  succeeded: string,
-  failed: RegExp,
-): { readonly ok: boolean; readonly result: Json } | null {
-  if (state === succeeded) return { ok: true, result };
-  return failed.test(state) ? { ok: false, result } : null;
-}
-
-const JOBS: readonly Job[] = [
-  {
-    service: 'batch',
-    action: 'submitJob',
-    description: 'Submits a job to AWS Batch; with .sync waits for its end.',
-    describe: ({ JobId }) => ({ action: 'describeJobs', parameters: { Jobs: [text(JobId)] } }),
-    stop: ({ JobId }) => ({
-      action: 'terminateJob',
-      parameters: { JobId: text(JobId), Reason: 'The task that submitted the job was stopped.' },
-    }),
-    outcome: ({ Jobs }) => byState(first(Jobs), text(first(Jobs).Status), 'SUCCEEDED', /^FAILED$/),
-  },
-  {
-    service: 'ecs',
-    action: 'runTask',
-    description: 'Runs an ECS task; with .sync waits for its end.',
-    describe: ({ Tasks }, { Cluster }) => ({
-      action: 'describeTasks',
-      parameters: { ...clusterOf(Cluster), Tasks: [text(first(Tasks).TaskArn)] },
-    }),
-    stop: ({ Tasks }, { Cluster }) => ({
-      action: 'stopTask',
-      parameters: { ...clusterOf(Cluster), Task: text(first(Tasks).TaskArn) },
-    }),
-    outcome: ({ Tasks }) => {
-      const task = first(Tasks);
-      if (task.LastStatus !== 'STOPPED') return null;
-      const containers = isArray(task.Containers) ? task.Containers.map(object) : [];
-      const ok = containers.length > 0 && containers.every(({ ExitCode }) => ExitCode === 0);
-      return { ok, result: task };
-    },
-    refused: ({ Tasks, Failures }) =>
-      (!isArray(Tasks) || Tasks.length === 0) && isArray(Failures) && Failures.length > 0,
-  },
-  {
-    service: 'glue',
-    action: 'startJobRun',
-    description: 'Starts a Glue job; with .sync waits for its end.',
-    describe: ({ JobRunId }, { JobName }) => ({
-      action: 'getJobRun',
-      parameters: { JobName: text(JobName), RunId: text(JobRunId) },
-    }),
-    stop: ({ JobRunId }, { JobName }) => ({
-      action: 'batchStopJobRun',
-      parameters: { JobName: text(JobName), JobRunIds: [text(JobRunId)] },
-    }),
-    outcome: ({ JobRun }) => {
-      const state = text(object(JobRun).JobRunState);
-      return byState(
-        object(JobRun),
-        state,
-        'SUCCEEDED',
-        /^(FAILED|ERROR|TIMEOUT|STOPPED|EXPIRED)$/,
-      );
-    },
-  },
-  {
-    service: 'codebuild',
-    action: 'startBuild',
-    description: 'Starts a CodeBuild build; with .sync waits for its end.',
-    describe: ({ Build }) => ({
-      action: 'batchGetBuilds',
-      parameters: { Ids: [text(object(Build).Id)] },
-    }),
-    stop: ({ Build }) => ({ action: 'stopBuild', parameters: { Id: text(object(Build).Id) } }),
-    outcome: ({ Builds }) => {
-      const build = first(Builds);
-      const state = text(build.BuildStatus);
-      return byState({ Build: build }, state, 'SUCCEEDED', /^(FAILED|FAULT|TIMED_OUT|STOPPED)$/);
-    },
-  },
-  {
-    service: 'athena',
-    action: 'startQueryExecution',
-    description: 'Starts an Athena query; with .sync waits for its end.',
-    describe: ({ QueryExecutionId }) => ({
-      action: 'getQueryExecution',
-      parameters: { QueryExecutionId: text(QueryExecutionId) },
-    }),
-    stop: ({ QueryExecutionId }) => ({
-      action: 'stopQueryExecution',
-      parameters: { QueryExecutionId: text(QueryExecutionId) },
-    }),
-    outcome: ({ QueryExecution }) => {
-      const state = text(object(object(QueryExecution).Status).State);
-      return byState(
-        { QueryExecution: object(QueryExecution) },
-        state,
-        'SUCCEEDED',
-        /^(FAILED|CANCELLED)$/,
-      );
-    },
-  },
-];
-
-function clusterOf(cluster: Json | undefined): JsonObject {
-  return cluster === undefined ? {} : { Cluster: cluster };
-}
-
 export function createJobHandlers(options: SyncOptions): readonly Handler[] {
-  return JOBS.map((job) => ({
+  return [...COMPUTE_JOBS, ...CLUSTER_JOBS].map((job) => ({
     resource: `${job.service}:${job.action}`,
     description: job.description,
     parameters: {},
@@ -164,12 +35,14 @@ async function run(
   const waits = splitSuffix(context.task.resource).suffix.startsWith('.sync');
   if (context.submission !== null)
     return wait(options, job, parameters, context.submission, context);
-  const { service, action } = job;
-  const answer = await callOptimised(options, service, action, parameters, context);
+  const { service } = job;
+  const request = job.submit?.(parameters) ?? { action: job.action, parameters };
+  const answer = await callOptimised(options, service, request.action, request.parameters, context);
   if (job.refused?.(answer.output)) {
     throw new TaskFailure('AmazonECS.Unknown', JSON.stringify(answer.output));
   }
-  const submitted = withMetadata(service, answer);
+  const output = job.submitted?.(answer.output) ?? answer.output;
+  const submitted = withMetadata(service, { ...answer, output });
   if (!waits) return submitted;
   await context.submitted(submitted);
   return wait(options, job, parameters, submitted, context);
@@ -190,8 +63,12 @@ async function wait(
   const { first: firstMs, longest } = options.pollMs ?? POLL_MS;
   try {
     for (let pauseMs = firstMs; ; pauseMs = Math.min(pauseMs * 1.5, longest)) {
-      const { output } = await ask(job.describe(submitted, parameters), context);
-      const outcome = job.outcome(output);
+      const found = await ask(job.describe(submitted, parameters), context).catch((error) => {
+        if (job.endsGone !== true || !isGone(error)) throw error;
+        return null;
+      });
+      if (found === null) return submitted;
+      const outcome = job.outcome(found.output, submitted);
       if (outcome?.ok === true) return outcome.result;
       if (outcome !== null) {
         throw new TaskFailure('States.TaskFailed', JSON.stringify(outcome.result));
@@ -200,11 +77,26 @@ async function wait(
     }
   } catch (error) {
     if (context.signal.aborted && context.signal.reason === CANCELLED) {
-      const signal = AbortSignal.timeout(10_000);
-      await ask(job.stop(submitted, parameters), { ...context, signal }).catch((failure) => {
+      await stopJob(job, submitted, parameters, (request) =>
+        ask(request, { ...context, signal: AbortSignal.timeout(10_000) }),
+      ).catch((failure) => {
         context.log.warn('A job could not be stopped.', { error: String(failure) });
       });
     }
     throw error;
   }
+}
+
+async function stopJob(
+  job: Job,
+  submitted: JsonObject,
+  parameters: JsonObject,
+  ask: (request: Request) => Promise<unknown>,
+): Promise<void> {
+  if (job.stop !== null) await ask(job.stop(submitted, parameters));
+}
+
+/** What was to be deleted cannot be described any more. */
+function isGone(error: unknown): boolean {
+  return error instanceof TaskFailure && /NotFoundException$/.test(error.error);
 }
