@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   fork: async () => (await import('./commands/fork.js')).addFork,
   graph: async () => (await import('./commands/graph.js')).addGraph,
   simulate: async () => (await import('./commands/simulate.js')).addSimulate,
+  mocks: async () => (await import('./commands/mocks.js')).addMocks,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,

@@ -27,8 +27,13 @@ export interface Call {
   readonly at: EpochMs;
 }
 
-/** All durations are virtual milliseconds. */
-export type Answer =
+/**
+ * All durations are virtual milliseconds. `order` puts answers of the same millisecond in an order of
+ * their own, lowest first, whatever the seed.
+ */
+export type Answer = { readonly order?: number } & AnswerKind;
+
+type AnswerKind =
   | {
       readonly return: Json;
       /** How long the work takes. */
@@ -37,17 +42,26 @@ export type Answer =
       readonly heartbeatEveryMs?: number;
       /** Answer of the submit step (`.sync`, `.waitForTaskToken`); a plausible one when absent. */
       readonly submit?: Json;
+      /** The worker who takes an activity's task. */
+      readonly workerName?: string;
     }
   | {
-      readonly throw: { readonly error: string; readonly cause?: string | null };
+      /** A callback may leave the error out. */
+      readonly throw: { readonly error: string | null; readonly cause?: string | null };
       readonly afterMs?: number;
       readonly heartbeatEveryMs?: number;
       readonly submit?: Json;
+      readonly workerName?: string;
       /** The submit step itself fails: the work never began. */
       readonly at?: 'submit';
     }
   /** Never answers: the state's timeouts decide. An activity is taken by a worker who then is silent. */
-  | { readonly hang: true; readonly heartbeatEveryMs?: number; readonly submit?: Json }
+  | {
+      readonly hang: true;
+      readonly heartbeatEveryMs?: number;
+      readonly submit?: Json;
+      readonly workerName?: string;
+    }
   /** No worker polls for the activity. */
   | { readonly unpolled: true };
 

@@ -6,15 +6,15 @@ import { TaskFailure } from '../handlers/handler.js';
 import { parseResource } from '../core/resource.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
-import type { Clock } from '../runtime/clock.js';
 import type { MapItems, MapPlace, ResultFolder } from '../runtime/map-runs/io.js';
 import type { Call, CallRecord } from './call.js';
 import type { Ledger } from './ledger.js';
 import { pause, resultOf } from './performer.js';
+import type { VirtualClock } from './virtual-clock.js';
 
 export interface SimulatedItems {
   readonly ledger: Ledger;
-  readonly clock: Clock;
+  readonly clock: VirtualClock;
   answer(call: Omit<Call, 'invocation' | 'at'>): Promise<CallRecord>;
 }
 

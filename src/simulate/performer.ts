@@ -2,13 +2,13 @@
 import { TaskFailure } from '../handlers/handler.js';
 import type { EpochMs } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
-import type { Clock } from '../runtime/clock.js';
+import type { VirtualClock } from './virtual-clock.js';
 import type { Engine } from '../runtime/face.js';
 import type { Answer } from './call.js';
 
 /** Waits and beats; rejects with the signal's reason. */
 export async function pause(
-  clock: Clock,
+  clock: VirtualClock,
   answer: Answer,
   signal: AbortSignal,
   beat: () => void,
@@ -20,22 +20,28 @@ export async function pause(
   // Even an answer at once comes through the clock: simultaneous answers are ordered by the seed.
   do {
     const slice = Math.min(left, heartbeatEveryMs ?? left);
-    await sleep(clock, slice, signal);
+    await sleep(clock, slice, signal, answer.order);
     left -= slice;
     if (left > 0) beat();
   } while (left > 0);
 }
 
-function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+function sleep(
+  clock: VirtualClock,
+  ms: number,
+  signal: AbortSignal,
+  order: number | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       cancel();
       reject(signal.reason);
     };
-    const cancel = clock.at((clock.now() + ms) as EpochMs, () => {
+    const wake = (): void => {
       signal.removeEventListener('abort', onAbort);
       resolve();
-    });
+    };
+    const cancel = clock.at((clock.now() + ms) as EpochMs, wake, order);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
   });
@@ -51,14 +57,14 @@ function never(signal: AbortSignal): Promise<never> {
 /** The result, or the TaskFailure that the answer is. */
 export function resultOf(answer: Answer): Json {
   if ('return' in answer) return answer.return;
-  if ('throw' in answer) throw new TaskFailure(answer.throw.error, answer.throw.cause ?? '');
+  if ('throw' in answer) throw new TaskFailure(answer.throw.error ?? '', answer.throw.cause ?? '');
   throw new Error('A silent answer has no result.');
 }
 
 /** Someone outside answers by token; resolves when the engine has taken the answer. */
 export async function answerByToken(
   engine: Engine,
-  clock: Clock,
+  clock: VirtualClock,
   token: string,
   answer: Answer,
   signal: AbortSignal,

@@ -48,8 +48,8 @@ export class VirtualClock implements Clock {
     return this.time as EpochMs;
   }
 
-  at(at: EpochMs, wake: () => void): () => void {
-    const tie = this.options.tie?.() ?? 0;
+  /** `tie` puts it among what is due in the same millisecond, lowest first. */
+  at(at: EpochMs, wake: () => void, tie: number = this.options.tie?.() ?? 0): () => void {
     const timer: Timer = { at, tie, order: this.order++, wake, cancelled: false };
     push(this.heap, timer);
     this.stir();

@@ -266,7 +266,7 @@ class SimulatedWorld implements World, Resources {
       stateMachineName: state.identity.stateMachineName,
     });
     if ('unpolled' in record.answer) return;
-    const token = await this.takeActivity(arn, scheduled);
+    const token = await this.takeActivity(arn, scheduled, record.answer.workerName ?? null);
     if (token !== null) await this.answerToken(token, record);
   }
 
@@ -274,13 +274,14 @@ class SimulatedWorld implements World, Resources {
   private async takeActivity(
     arn: ExecutionArn,
     scheduled: FactOf<'TaskScheduled'>,
+    workerName: string | null,
   ): Promise<string | null> {
     const key = `${arn} ${scheduled.seq}`;
     const waiting = this.taken.get(key);
     if (waiting !== undefined) return waiting;
     for (;;) {
       const { signal } = this.closing;
-      const task = await this.engine.activityTask(scheduled.resource.arn, null, signal);
+      const task = await this.engine.activityTask(scheduled.resource.arn, workerName, signal);
       if (task === null) return null;
       const content = readToken(this.tokenKey, task.taskToken);
       const found = `${content?.arn} ${content?.task.scheduled}`;

@@ -26,6 +26,7 @@ import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
 import { Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
 import { bold, dim, yellow } from '../style.js';
+import { writeMocks } from '../recording.js';
 import { watch } from '../watch.js';
 
 interface RunOptions {
@@ -37,6 +38,7 @@ interface RunOptions {
   readonly strict?: boolean;
   readonly express?: boolean;
   readonly explain?: boolean;
+  readonly record?: string;
 }
 
 export function addRun(program: Command): void {
@@ -48,6 +50,10 @@ export function addRun(program: Command): void {
     .option('--store <spec>', "where executions are kept: 'sqlite:PATH' or 'memory'")
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--name <name>', 'name of the execution')
+    .option(
+      '--record <file>',
+      'write the answers of the tasks as a mock file for simulate and test',
+    )
     .option('--strict', 'refuse what AWS would refuse', false)
     .option('--explain', 'show what each state did with its data', false)
     .option('--json', 'print one event a line and a result line', false)
@@ -95,6 +101,7 @@ async function run(path: string, options: RunOptions): Promise<number> {
         const facts = (await engine.facts(arn)) ?? [];
         await printExplanation(machine.text, facts, { json });
       }
+      if (options.record !== undefined) await writeMocks(parts.store, arn, options.record);
       return await report(state, parts.store, json, parts.home);
     } finally {
       leave();

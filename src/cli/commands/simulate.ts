@@ -10,10 +10,17 @@ import { defaultResponder, plausibleInput } from '../../simulate/mocks/defaults.
 import { responderOf } from '../../simulate/mocks/plan.js';
 import { type Simulation, simulate, type TimeMode } from '../../simulate/simulate.js';
 import { emit, emitResult, EventLines } from '../driving.js';
-import { checkMachine, describeDiagnostic, readInput, readMachine } from '../input.js';
+import {
+  checkMachine,
+  describeDiagnostic,
+  type MachineFile,
+  readInput,
+  readMachine,
+} from '../input.js';
 import { type LoadedMocks, loadMocks } from '../mock-files.js';
 import { ROLE_ARN } from '../names.js';
-import { EXIT } from '../problem.js';
+import { EXIT, Problem } from '../problem.js';
+import { replayFile } from '../replaying.js';
 import { firstLine, ProgressView } from '../progress.js';
 import { bold, dim, duration, green, red, yellow } from '../style.js';
 
@@ -21,6 +28,7 @@ interface SimulateCommand {
   readonly input?: string;
   readonly mocks?: string;
   readonly case?: string;
+  readonly replay?: string;
   readonly seed: number;
   readonly time: TimeMode;
   readonly startAt?: number;
@@ -37,6 +45,8 @@ Examples:
   stepwell simulate order.asl.json                       every call gets a made-up answer
   stepwell simulate order.asl.json --input '{"id": 7}' --mocks order.mocks.yaml
   stepwell simulate order.asl.json --mocks MockConfigFile.json --case RetryPath
+  aws stepfunctions get-execution-history --include-execution-data --execution-arn … > history.json
+  stepwell simulate order.asl.json --replay history.json     exit status 1 when an event differs
   stepwell simulate order.asl.json --seed 4 --json       another order of simultaneous events
   stepwell simulate order.asl.json --time 60x            a minute a second
 docs/testing.md describes the mock files.`;
@@ -54,6 +64,10 @@ export function addSimulate(program: Command): void {
     )
     .option('--mocks <file>', "mocks: our YAML or JSON, or AWS's MockConfigFile.json")
     .option('--case <name>', 'test case of a MockConfigFile.json')
+    .option(
+      '--replay <history>',
+      'GetExecutionHistory as JSON: replay its results and compare event by event',
+    )
     .option(
       '--seed <number>',
       'seed of uuids, jitter and the order of simultaneous events',
@@ -119,6 +133,7 @@ async function run(path: string, options: SimulateCommand): Promise<number> {
   const machine = await readMachine(path);
   const diagnostics = checkMachine(machine, { type: options.type, strict: options.strict });
   const definition = JSON.parse(machine.text) as JsonObject;
+  if (options.replay !== undefined) return replayWith(options.replay, machine, options);
   const view = options.json ? null : new ProgressView();
   for (const warning of diagnostics) {
     if (options.json) emit({ type: 'warning', ...warning });
@@ -149,6 +164,25 @@ async function run(path: string, options: SimulateCommand): Promise<number> {
     onFacts: followMain(view ?? new EventLines()),
   });
   return report(run, options.json);
+}
+
+function replayWith(path: string, machine: MachineFile, options: SimulateCommand): Promise<number> {
+  if (options.mocks !== undefined || options.input !== undefined) {
+    throw new Problem(
+      '--replay brings its own input and answers.',
+      'Leave --input and --mocks out, or record mocks from the run.',
+    );
+  }
+  const { json, name: executionName = 'simulation', seed, time, type } = options;
+  const stateMachineName = machine.name;
+  return replayFile(path, machine.text, {
+    json,
+    seed,
+    time,
+    type,
+    stateMachineName,
+    executionName,
+  });
 }
 
 /** The responders of a plan, with made-up answers last unless calls without a mock are to fail. */
