@@ -63,6 +63,8 @@ export interface EngineOptions {
   readonly random?: () => number;
   readonly uuid?: () => string;
   readonly limits?: Limits;
+  /** Executions under a debugger take one transition a turn. */
+  readonly isStepped?: (arn: ExecutionArn) => boolean;
   readonly onProgress?: (progress: TaskProgress) => void;
   /** Reads the items and writes the results of Map Runs; without it only a state's own input. */
   readonly mapItems?: MapItems;
@@ -224,7 +226,7 @@ class LocalEngine implements Engine {
       store: options.store,
       live,
       machines,
-      env: () => this.env(),
+      env: (arn) => this.env(arn),
       holder: () =>
         this.peers === null ? null : { id: this.peers.id, until: this.scheduler.horizon },
       isStale: (held) => this.isStale(held),
@@ -442,15 +444,18 @@ class LocalEngine implements Engine {
     });
   }
 
-  private env(): Env {
-    const { random = Math.random, uuid = randomUUID, limits = AWS_LIMITS } = this.options;
+  private env(arn: ExecutionArn | null = null): Env {
+    const { random = Math.random, uuid = randomUUID, isStepped } = this.options;
+    const { limits: usual = AWS_LIMITS } = this.options;
+    const stepped = arn !== null && isStepped?.(arn) === true;
+    const limits = stepped ? { ...usual, factsPerTurn: 1 } : usual;
     return {
       now: this.clock.now(),
       limits,
       random,
       uuid,
       nonce: () => uuid().replaceAll('-', '').slice(0, 20) as Nonce,
-      taskToken: (arn, task) => makeToken(this.key, arn, task),
+      taskToken: (of, task) => makeToken(this.key, of, task),
     };
   }
 

@@ -22,7 +22,7 @@ export interface TurnsWorld {
   readonly store: Store;
   readonly live: LiveExecutions;
   readonly machines: Machines;
-  env(): Env;
+  env(arn: ExecutionArn): Env;
   /** Who commits, where several processes share the store. */
   holder(): Holder | null;
   /** Whether another process has written after what memory holds; never where there is none. */
@@ -62,7 +62,7 @@ export class Turns {
     if (before === null && stimulus.type !== 'Start') return [];
     const revision = before?.revision ?? (stimulus as { revision: RevisionId }).revision;
     const machine = await this.world.machines.machine(revision);
-    const turn = await decide(machine, before, stimulus, this.world.env());
+    const turn = await decide(machine, before, stimulus, this.world.env(live.arn));
     const { facts, state } = turn;
     // Nothing follows from it, or memory does not know yet what it is about.
     if (facts.length === 0) return (await this.world.isStale(live)) ? null : facts;
@@ -79,7 +79,7 @@ export class Turns {
     const before = fold(taken);
     assert(before !== null, 'A fork takes over at least the start.');
     const machine = await this.world.machines.machine(before.revision);
-    const { facts, state } = await decide(machine, before, stimulus, this.world.env());
+    const { facts, state } = await decide(machine, before, stimulus, this.world.env(live.arn));
     return (await this.write(live, { facts, state, fired: [], taken })) ? facts : null;
   }
 
