@@ -18,6 +18,8 @@ export interface Work {
 export interface PooledTask extends Work {
   /** Who holds it until a worker has claimed it. */
   readonly from: string;
+  /** Differs each time the holder hands the task over anew. */
+  readonly handOver: number;
   readonly resource: string;
   /** An earlier worker may have begun it. */
   readonly recovered: boolean;

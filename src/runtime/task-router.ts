@@ -5,19 +5,22 @@
 import type { ExecutionArn, Seq } from '../lib/brand.js';
 import type { Dispatcher, TaskOrder } from './dispatcher.js';
 import { outboxKey } from './journal.js';
-import type { Peers, PooledTask, Work } from './peers.js';
+import type { Peers, PooledTask } from './peers.js';
 import type { Troubles } from './troubles.js';
 
 /** A pool may be away for a while; the task stays in the outbox meanwhile. */
 const OFFER_AGAIN_MS = 1_000;
 const SAY_AGAIN_MS = 60_000;
 const MAX_SAID = 1_000;
+/** Tasks in queues that are checked in one go. */
+const LOOKED_AT_ONCE = 500;
 
 export class TaskRouter {
   /** Tasks handed to a pool and not known to be over: this process is their holder until a worker is. */
-  private readonly offered = new Map<string, Work>();
+  private readonly offered = new Map<string, PooledTask>();
   private readonly waiting = new Set<NodeJS.Timeout>();
   private readonly saidAt = new Map<string, number>();
+  private handOvers = 0;
   private closed = false;
 
   constructor(
@@ -43,7 +46,9 @@ export class TaskRouter {
     }
     const { frame, seq: by } = order.scheduled;
     const arn = order.state.identity.arn as ExecutionArn;
-    this.offer({ arn, frame, by, from: peers.id, resource, recovered: order.recovered });
+    const { recovered } = order;
+    const handOver = ++this.handOvers;
+    this.offer({ arn, frame, by, from: peers.id, handOver, resource, recovered });
   }
 
   /** Unknown here and everywhere: the dispatcher says so. */
@@ -92,9 +97,15 @@ export class TaskRouter {
         this.dispatcher.cancel(arn, by);
       }
     }
-    for (const { arn, by } of [...this.offered.values()]) {
+    for (const [name, task] of [...this.offered].slice(0, LOOKED_AT_ONCE)) {
+      const { arn, by } = task;
+      // The others first, the next time.
+      this.offered.delete(name);
+      this.offered.set(name, task);
       const effect = (await peers.store.effect(arn, outboxKey(by))) as { on?: string } | null;
       if (effect === null || effect.on !== peers.id) this.forget(arn, by);
+      // The same hand-over is the same job: nothing happens unless the queue has lost it.
+      else await peers.offer(task).catch(() => undefined);
     }
   }
 

@@ -162,8 +162,8 @@ function poolName(globs: readonly string[]): string {
 }
 
 /** The same hand-over is the same job: offering it again while it waits does nothing. */
-function jobId({ arn, by, from }: PooledTask): string {
-  return hash(`${arn} ${by} ${from}`);
+function jobId({ arn, by, from, handOver }: PooledTask): string {
+  return hash(`${arn} ${by} ${from} ${handOver}`);
 }
 
 function hash(text: string): string {
