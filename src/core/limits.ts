@@ -12,6 +12,8 @@ export const MAX_HISTORY_EVENTS = 25_000;
 export const INLINE_MAP_CONCURRENCY = 40;
 /** AWS runs at most 10,000 children of a Map Run at a time. */
 export const DISTRIBUTED_MAP_CONCURRENCY = 10_000;
+/** AWS quota: Map Runs open at a time; one more waits until another one is over. */
+export const MAX_OPEN_MAP_RUNS = 1000;
 /** Our reason: one turn may not hold the event loop; a longer chain commits and goes on. */
 export const MAX_FACTS_PER_TURN = 500;
 /** AWS: IntervalSeconds and the other second counts stay below this. */

@@ -43,6 +43,9 @@ export interface Progress {
   readonly itemTally: Tally;
   runningChildren: number;
   runningItems: number;
+  /** Failed before a redrive and not run again yet. */
+  pendingRedriveChildren: number;
+  pendingRedriveItems: number;
   /** How many there are in all; null while the source is still being read. */
   totalItems: number | null;
   totalChildren: number | null;
@@ -64,6 +67,8 @@ export function progressFrom(cursor: Cursor): Progress {
     itemTally: { ...cursor.itemTally },
     runningChildren: 0,
     runningItems: 0,
+    pendingRedriveChildren: 0,
+    pendingRedriveItems: 0,
     totalItems: null,
     totalChildren: null,
   };

@@ -49,6 +49,8 @@ export interface MapRunsFace {
   get(mapRunArn: string): Promise<MapRun | null>;
   /** Of one execution, oldest first. */
   list(executionArn: string, limit: number, token: string | null): Promise<Page<MapRun>>;
+  /** Children of a redriven run that wait for their turn. */
+  pendingRedrive(mapRunArn: string): readonly ExecutionArn[];
   /** Applies to children that start from now on; `over` when the run is not RUNNING. */
   update(mapRunArn: string, change: MapRunChange): Promise<'updated' | 'unknown' | 'over'>;
 }

@@ -344,6 +344,39 @@ describe('a Map Run and a restart', () => {
 });
 
 describe('a redriven Map Run', () => {
+  it('shows which children wait for their turn', async () => {
+    const broken = new Set<Json>([0, 1, 2, 3]);
+    let hold: (() => void) | null = null;
+    const held = new Promise<void>((resolve) => {
+      hold = resolve;
+    });
+    const functions = {
+      'fn:some': async (n: Json) => {
+        if (broken.has(n)) return fail('Broken');
+        await held;
+        return n;
+      },
+    };
+    const world = await createWorld({ functions });
+    const machine = mapMachine({ MaxConcurrency: 1, ToleratedFailureCount: 3 }, task('fn:some'));
+    const arn = await world.start(machine, range(6));
+    await world.engine.ended(arn);
+    broken.clear();
+    await world.engine.redrive(arn);
+    await until(async () => (await onlyRun(world, arn)).executionCounts.running === 1);
+    const run = await onlyRun(world, arn);
+    expect(run.executionCounts).toMatchObject({ pendingRedrive: 3, running: 1, failed: 0 });
+    expect(run.itemCounts).toMatchObject({ pendingRedrive: 3, pending: 2, total: 6 });
+    expect(world.engine.mapRuns.pendingRedrive(run.arn)).toHaveLength(3);
+    (hold as unknown as () => void)();
+    expect(outputOf(await world.engine.ended(arn))).toEqual(range(6));
+    expect((await onlyRun(world, arn)).executionCounts).toMatchObject({
+      pendingRedrive: 0,
+      succeeded: 6,
+    });
+    expect(world.engine.mapRuns.pendingRedrive(run.arn)).toEqual([]);
+  });
+
   it('runs only what had not succeeded', async () => {
     const broken = new Set<Json>([1, 3]);
     const calls: Json[] = [];

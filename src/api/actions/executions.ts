@@ -86,13 +86,13 @@ export const executionActions: Actions<
   },
 
   ListExecutions: async (api, input) => {
-    const { filter, none } = await executionFilter(api, input);
+    if (input.statusFilter === 'PENDING_REDRIVE') return listPendingRedrive(api, input);
+    const filter = await executionFilter(api, input);
     const page = await readPage(
       api,
       input,
       ['ListExecutions', { ...filter }],
-      async (limit, cursor): Promise<Page<ExecutionRow>> =>
-        none ? { items: [], next: null } : api.engine.list(filter, limit, cursor),
+      async (limit, cursor): Promise<Page<ExecutionRow>> => api.engine.list(filter, limit, cursor),
     );
     return { executions: page.items.map(listExecution), nextToken: page.nextToken };
   },
@@ -149,31 +149,44 @@ function sliceBelow<T extends { readonly id: number }>(
   return { items, next: left.length > limit ? String(items.at(-1)?.id) : null };
 }
 
-/** `none`: nothing can match, because the store knows no such status. */
 async function executionFilter(
   api: ApiContext,
   input: Input<'ListExecutions'>,
-): Promise<{ readonly filter: ExecutionFilter; readonly none: boolean }> {
+): Promise<ExecutionFilter> {
   const { stateMachineArn, mapRunArn, statusFilter, redriveFilter } = input;
   if ((stateMachineArn === undefined) === (mapRunArn === undefined)) {
     throw invalid('Must provide either a State Machine ARN or a Map Run ARN');
   }
-  if (statusFilter === 'PENDING_REDRIVE' && mapRunArn === undefined) {
-    throw invalid('The PENDING_REDRIVE status filter is only supported with a Map Run ARN');
-  }
-  const pending = statusFilter === 'PENDING_REDRIVE';
   const narrow = {
-    ...(statusFilter === undefined || pending ? {} : { status: statusFilter }),
+    ...(statusFilter === undefined || statusFilter === 'PENDING_REDRIVE'
+      ? {}
+      : { status: statusFilter }),
     ...(redriveFilter === undefined ? {} : { redriven: redriveFilter === 'REDRIVEN' }),
   };
-  if (mapRunArn !== undefined) {
-    expectArn(mapRunArn, 'mapRun');
-    if ((await api.mapRuns.get(mapRunArn)) === null) throw resourceNotFound(mapRunArn);
-    return { filter: { mapRunArn, ...narrow }, none: pending };
+  if (mapRunArn === undefined) {
+    return { ...(await machineFilter(api, stateMachineArn as string)), ...narrow };
   }
+  expectArn(mapRunArn, 'mapRun');
+  if ((await api.mapRuns.get(mapRunArn)) === null) throw resourceNotFound(mapRunArn);
+  return { mapRunArn, ...narrow };
+}
+
+/** Children that failed before their Map Run was redriven; the store has them as they ended. */
+async function listPendingRedrive(api: ApiContext, input: Input<'ListExecutions'>) {
+  const { mapRunArn } = input;
+  if (mapRunArn === undefined) {
+    throw invalid('The PENDING_REDRIVE status filter is only supported with a Map Run ARN');
+  }
+  const filter = ['ListExecutions', { ...(await executionFilter(api, input)), pending: true }];
+  const page = await readPage(api, input, filter, async (limit, cursor) =>
+    slicePage(api.mapRuns.pendingRedrive(mapRunArn), limit, cursor),
+  );
+  const rows = await Promise.all(page.items.map((arn) => api.engine.row(arn)));
   return {
-    filter: { ...(await machineFilter(api, stateMachineArn as string)), ...narrow },
-    none: false,
+    executions: rows
+      .filter((row) => row !== null)
+      .map((row) => ({ ...listExecution(row), status: 'PENDING_REDRIVE' })),
+    nextToken: page.nextToken,
   };
 }
 

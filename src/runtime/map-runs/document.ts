@@ -60,8 +60,8 @@ export function newBody(run: NewMapRun): MapRunBody {
     status: 'RUNNING',
     stoppedAt: null,
     ...shownSettings(settings),
-    itemCounts: countsOf(cursor.itemTally, 0, null, 0),
-    executionCounts: countsOf(cursor.childTally, 0, null, 0),
+    itemCounts: countsOf(cursor.itemTally, NOTHING_OPEN),
+    executionCounts: countsOf(cursor.childTally, NOTHING_OPEN),
     redriveCount: 0,
     redrivenAt: null,
     driver: { settings, cursor, dataVersion: null, failure: null, output: null },
@@ -102,25 +102,39 @@ export function shownCounts(
   progress: Progress,
   resultsWritten: number,
 ): Pick<MapRun, 'itemCounts' | 'executionCounts'> {
-  const { runningItems, runningChildren, totalItems, totalChildren } = progress;
   return {
-    itemCounts: countsOf(progress.itemTally, runningItems, totalItems, resultsWritten),
-    executionCounts: countsOf(progress.childTally, runningChildren, totalChildren, resultsWritten),
+    itemCounts: countsOf(progress.itemTally, {
+      running: progress.runningItems,
+      pendingRedrive: progress.pendingRedriveItems,
+      total: progress.totalItems,
+      resultsWritten,
+    }),
+    executionCounts: countsOf(progress.childTally, {
+      running: progress.runningChildren,
+      pendingRedrive: progress.pendingRedriveChildren,
+      total: progress.totalChildren,
+      resultsWritten,
+    }),
   };
 }
 
-/** While the source is still being read, what has been read is all there is. */
-function countsOf(
-  tally: Tally,
-  running: number,
-  total: number | null,
-  resultsWritten: number,
-): MapRunCounts {
+interface Open {
+  readonly running: number;
+  readonly pendingRedrive: number;
+  /** Null while the source is still being read: what has been read is all there is. */
+  readonly total: number | null;
+  readonly resultsWritten: number;
+}
+
+const NOTHING_OPEN: Open = { running: 0, pendingRedrive: 0, total: null, resultsWritten: 0 };
+
+function countsOf(tally: Tally, open: Open): MapRunCounts {
   const { succeeded, failed, timedOut, aborted } = tally;
-  const started = succeeded + failed + timedOut + aborted + running;
-  const all = Math.max(total ?? started, started);
+  const { running, pendingRedrive, resultsWritten } = open;
+  const known = succeeded + failed + timedOut + aborted + running + pendingRedrive;
+  const all = Math.max(open.total ?? known, known);
   return {
-    pending: all - started,
+    pending: all - known,
     running,
     succeeded,
     failed,
@@ -129,6 +143,6 @@ function countsOf(
     total: all,
     resultsWritten,
     failuresNotRedrivable: 0,
-    pendingRedrive: 0,
+    pendingRedrive,
   };
 }

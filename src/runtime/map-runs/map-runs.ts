@@ -5,6 +5,7 @@
 import type { Env } from '../../core/env.js';
 import { scopeOf } from '../../core/finish.js';
 import { type Machine, stateOf } from '../../core/machine.js';
+import { MAX_OPEN_MAP_RUNS } from '../../core/limits.js';
 import type { MapRunSettings } from '../../core/map-run.js';
 import type { ExecutionState, Phase } from '../../core/state.js';
 import { Turn } from '../../core/turn.js';
@@ -17,6 +18,7 @@ import { revisionOf } from '../machines.js';
 import type { MapRunChange, MapRunsFace, Revision } from '../face.js';
 import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.js';
 import type { Order } from './order.js';
+import { Quota } from './quota.js';
 import { MapRunDrive } from './run.js';
 import type { World } from './world.js';
 
@@ -39,6 +41,7 @@ export class MapRuns implements MapRunsFace {
   private readonly ends = new Set<Promise<void>>();
   /** Work whose drive is not there yet, and whether it was cancelled meanwhile. */
   private readonly beginning = new Map<string, boolean>();
+  private readonly quota = new Quota(MAX_OPEN_MAP_RUNS);
   private closed = false;
 
   constructor(private readonly world: MapRunsWorld) {}
@@ -74,9 +77,13 @@ export class MapRuns implements MapRunsFace {
     this.byWork.set(work, drive);
     if (this.beginning.get(work)) drive.abort();
     this.beginning.delete(work);
+    // A run inside of another one's child does not wait: the outer one could never end.
+    const waits = parent.identity.mapRunArn === null;
+    if (waits) await this.quota.enter(work);
     try {
-      await drive.drive();
+      if (!this.closed) await drive.drive();
     } finally {
+      if (waits) this.quota.leave();
       this.drives.delete(arn);
       this.byWork.delete(work);
     }
@@ -109,6 +116,7 @@ export class MapRuns implements MapRunsFace {
   cancel(arn: string, by: Seq): void {
     const work = workOf(arn, by);
     const drive = this.byWork.get(work);
+    this.quota.release(work);
     if (drive !== undefined) drive.abort();
     else if (this.beginning.has(work)) this.beginning.set(work, true);
   }
@@ -240,6 +248,11 @@ export class MapRuns implements MapRunsFace {
     return runs.sort((a, b) => a.startedAt - b.startedAt);
   }
 
+  /** Children of a redriven run that wait for their turn. */
+  pendingRedrive(mapRunArn: string): readonly ExecutionArn[] {
+    return this.drives.get(mapRunArn)?.pendingRedrive ?? [];
+  }
+
   /** Applies to children that start from now on; `over` when the run is not RUNNING. */
   async update(mapRunArn: string, change: MapRunChange): Promise<'updated' | 'unknown' | 'over'> {
     const { documents } = this.world.store;
@@ -265,6 +278,7 @@ export class MapRuns implements MapRunsFace {
   async close(): Promise<void> {
     this.closed = true;
     for (const drive of this.drives.values()) drive.close();
+    this.quota.releaseAll();
     await Promise.all(this.ends);
   }
 }

@@ -7,7 +7,6 @@
 import type { Failure, Outcome } from '../../core/fact.js';
 import { failureOf, parametersTooLarge, RUNTIME, withinLimits } from '../../core/failure.js';
 import {
-  type ChildStatus,
   childIdentity,
   concurrencyOf,
   copyOf,
@@ -15,16 +14,15 @@ import {
   isThresholdExceeded,
   type MapRunSettings,
   type Progress,
-  progressFrom,
-  settle,
   THRESHOLD_EXCEEDED,
 } from '../../core/map-run.js';
 import { exceedsBytes } from '../../core/payload.js';
 import type { ExecutionState } from '../../core/state.js';
 import { TaskFailure } from '../../handlers/handler.js';
 import { InvariantError } from '../../lib/assert.js';
-import type { EpochMs, ExecutionArn } from '../../lib/brand.js';
+import type { ExecutionArn } from '../../lib/brand.js';
 import type { MapRun } from '../../wire/map-run.js';
+import { Alarm } from './alarm.js';
 import {
   type ChildInput,
   childInputs,
@@ -33,11 +31,13 @@ import {
   knownItems,
 } from './children.js';
 import { newBody, OPEN_KIND } from './document.js';
+import { HeldOutputs } from './held-outputs.js';
 import { Ledger } from './ledger.js';
 import type { Order } from './order.js';
 import { inline, isExported, NOT_GIVEN, outcomeOf } from './outcome.js';
 import { Patience } from './patience.js';
-import { outputOf, shapeOf } from './results.js';
+import { shapeOf } from './results.js';
+import { type Child, Roster } from './roster.js';
 import type { World } from './world.js';
 
 /** Our reason: starts not yet durable at a time; enough to fill a group commit, little memory. */
@@ -50,11 +50,6 @@ const STARTS_PER_BREATH = 50;
 const LOOK_AROUND_MS = 30_000;
 const LOOKED_AT_ONCE = 500;
 
-interface RunningChild {
-  readonly index: number;
-  readonly items: number;
-}
-
 type Ending =
   | { readonly status: 'FAILED'; readonly failure: Failure }
   | { readonly status: 'ABORTED' };
@@ -62,26 +57,19 @@ type Ending =
 export class MapRunDrive {
   private readonly ledger: Ledger;
   private readonly patience: Patience;
-  private progress: Progress = progressFrom(emptyCursor());
+  private readonly roster = new Roster();
   /** False for a Map Run that was over before this start: its stored counts are right. */
   private isCounting = false;
-  private readonly running = new Map<string, RunningChild>();
   /** Children of before a restart, by index, with their items. */
   private readonly existing = new Map<number, number>();
   /** The child being looked for after a restart. */
   private lookedAt: { readonly arn: string; ended: ExecutionState | null } | null = null;
-  /** Failed children that a redrive runs again. */
-  private redriven: RunningChild[] = [];
   private starting = 0;
-  private nextIndex = 0;
-  private itemsTaken = 0;
   private ending: Ending | null = null;
-  /** Outputs by index while they fit the limit; null: read them from the children at the end. */
-  private outputs: Map<number, string> | null = null;
-  private outputBytes = 2;
+  private readonly outputs: HeldOutputs;
   private outcome: Outcome | null = null;
   private readonly stopReading = new AbortController();
-  private wakeUp: (() => void) | null = null;
+  private readonly alarm: Alarm;
   /** Our own: the Map Run stays as it is and is reported. */
   private bug: InvariantError | null = null;
 
@@ -102,9 +90,13 @@ export class MapRunDrive {
       startedAt: world.clock.now(),
       settings,
     });
+    this.outputs = new HeldOutputs(world.payloadBytes);
+    this.alarm = new Alarm(world.clock, LOOK_AROUND_MS);
     this.patience = new Patience(world, request.mapRunArn);
-    const progress = (): Progress | null => (this.isCounting ? this.progress : null);
-    this.ledger = new Ledger(world, this.patience, body, settings, progress, () => this.wake());
+    const progress = (): Progress | null => (this.isCounting ? this.roster.progress : null);
+    this.ledger = new Ledger(world, this.patience, body, settings, progress, () =>
+      this.alarm.wake(),
+    );
   }
 
   private get closed(): boolean {
@@ -139,8 +131,7 @@ export class MapRunDrive {
     const isRedrive = body.redriveCount < order.redrives;
     if (body.status !== 'RUNNING' && !isRedrive) return true;
     if (isRedrive) this.reopen(order.redrives);
-    this.progress = progressFrom(ledger.body.driver.cursor);
-    this.progress.totalItems = knownItems(order.request);
+    this.roster.begin(ledger.body.driver.cursor, knownItems(order.request));
     this.isCounting = true;
     if (!isStored) this.startCollecting();
     if (!isStored || isRedrive) await ledger.save();
@@ -163,19 +154,20 @@ export class MapRunDrive {
   private startCollecting(): void {
     const { writer } = this.order.request;
     const inline = writer === null || writer.resource === null;
-    if (inline && shapeOf(writer).transformation === 'COMPACT') this.outputs = new Map();
+    if (inline && shapeOf(writer).transformation === 'COMPACT') this.outputs.begin();
   }
 
   /** Finds the children that were started before a restart, and how far they are. */
   private async reconcile(): Promise<void> {
-    const from = copyOf(this.progress.cursor);
-    this.nextIndex = from.children;
-    this.itemsTaken = from.items;
+    const { roster } = this;
+    const from = copyOf(roster.progress.cursor);
+    roster.nextIndex = from.children;
+    roster.itemsTaken = from.items;
     let absent = 0;
     for (let index = from.children; absent < ABSENT_IN_A_ROW && !this.closed; index++) {
       const isThere = await this.find(index);
       absent = isThere ? 0 : absent + 1;
-      if (isThere) this.nextIndex = index + 1;
+      if (isThere) roster.nextIndex = index + 1;
     }
   }
 
@@ -190,10 +182,10 @@ export class MapRunDrive {
     if (state === null || state === undefined) return false;
     const items = itemsOfInput(this.order.request, state.input);
     this.existing.set(index, items);
-    this.itemsTaken += items;
-    if (this.awaitsRedrive(state)) this.redriven.push({ index, items });
+    this.roster.itemsTaken += items;
+    if (this.awaitsRedrive(state)) this.roster.awaitsRedrive({ index, items });
     else {
-      this.register(arn, { index, items });
+      this.roster.runs(arn, { index, items });
       if (state.status === 'RUNNING') await this.patience.insist(() => this.world.adopt(arn));
       this.childEnded(state);
     }
@@ -205,12 +197,6 @@ export class MapRunDrive {
     const { redrivenAt } = this.ledger.body;
     if (redrivenAt === null || state.status === 'RUNNING') return false;
     return state.status !== 'SUCCEEDED' && (state.stoppedAt ?? 0) <= redrivenAt;
-  }
-
-  private register(arn: string, child: RunningChild): void {
-    this.running.set(arn, { index: child.index, items: child.items });
-    this.progress.runningChildren++;
-    this.progress.runningItems += child.items;
   }
 
   private childArn(index: number): ExecutionArn {
@@ -229,30 +215,30 @@ export class MapRunDrive {
   }
 
   private async redriveFailed(): Promise<void> {
-    for (const child of this.redriven) {
+    const { roster } = this;
+    while (roster.redrivesWaiting.length > 0) {
       if (!(await this.slot())) return;
+      const child = roster.nextToRedrive();
+      if (child === null) return;
       this.launch(child, () => this.world.redrive(this.childArn(child.index)));
     }
-    this.redriven = [];
   }
 
   private async feed(): Promise<void> {
-    const { order, world, progress } = this;
+    const { order, world, roster } = this;
     // While the source is read from the cursor on, the children after it are passed over.
-    const { children, items } = copyOf(progress.cursor);
+    const { children, items } = copyOf(roster.progress.cursor);
     let started = 0;
     for await (const child of this.inputs({ children, items }, this.existing)) {
       if (exceedsBytes(child.input, world.payloadBytes)) throw parametersTooLarge(order.stateName);
       if (!(await this.slot())) return;
-      this.nextIndex = Math.max(this.nextIndex, child.index + 1);
-      this.itemsTaken += child.items;
+      roster.takes(child.index, child.items);
       this.launch(child, () => this.startChild(child));
       if (++started % STARTS_PER_BREATH === 0) await breath();
     }
     if (this.ending !== null || this.closed) return;
     this.existing.clear();
-    progress.totalItems = this.itemsTaken;
-    progress.totalChildren = this.nextIndex;
+    roster.complete();
     this.judge();
   }
 
@@ -292,7 +278,7 @@ export class MapRunDrive {
   private async slot(): Promise<boolean> {
     for (;;) {
       if (this.ending !== null || this.closed) return false;
-      const isFree = this.running.size < concurrencyOf(this.ledger.settings);
+      const isFree = this.roster.running.size < concurrencyOf(this.ledger.settings);
       if (isFree && this.starting < START_WINDOW) return true;
       await this.wait();
     }
@@ -300,22 +286,7 @@ export class MapRunDrive {
 
   /** Until something happens; what happened elsewhere is looked for now and then. */
   private async wait(): Promise<void> {
-    const { clock, sole } = this.world;
-    let isLate = false;
-    await new Promise<void>((resolve) => {
-      const late = (): void => {
-        isLate = true;
-        resolve();
-      };
-      const cancel = sole
-        ? () => undefined
-        : clock.at((clock.now() + LOOK_AROUND_MS) as EpochMs, late);
-      this.wakeUp = () => {
-        cancel();
-        resolve();
-      };
-    });
-    if (isLate) await this.lookAround();
+    if (!(await this.alarm.wait())) await this.lookAround();
   }
 
   /** Another engine on the same store may have ended children, or the parent. */
@@ -324,7 +295,7 @@ export class MapRunDrive {
     const rowOf = (arn: string) => this.patience.insist(() => store.row(arn as ExecutionArn));
     const parent = await rowOf(this.order.parent.identity.arn);
     if (parent && parent.status !== 'RUNNING') this.abort();
-    for (const arn of [...this.running.keys()].slice(0, LOOKED_AT_ONCE)) {
+    for (const arn of [...this.roster.running.keys()].slice(0, LOOKED_AT_ONCE)) {
       const row = await rowOf(arn);
       if (!row || row.status === 'RUNNING') continue;
       const ended = await this.patience.insist(() => state(arn as ExecutionArn));
@@ -332,20 +303,15 @@ export class MapRunDrive {
     }
   }
 
-  private wake(): void {
-    this.wakeUp?.();
-    this.wakeUp = null;
-  }
-
-  private launch(child: RunningChild, start: () => Promise<void>): void {
-    this.register(this.childArn(child.index), child);
+  private launch(child: Child, start: () => Promise<void>): void {
+    this.roster.runs(this.childArn(child.index), child);
     this.starting++;
     this.patience
       .insist(start)
       .catch((error) => this.fail(this.failureOf(error)))
       .finally(() => {
         this.starting--;
-        this.wake();
+        this.alarm.wake();
       });
   }
 
@@ -365,36 +331,24 @@ export class MapRunDrive {
   /** Told for every child that ends; ends of children that are not running are stale. */
   childEnded(state: ExecutionState): void {
     if (this.lookedAt?.arn === state.identity.arn) this.lookedAt.ended = state;
-    const child = this.running.get(state.identity.arn);
-    if (child === undefined || state.status === 'RUNNING') return;
-    this.running.delete(state.identity.arn);
-    this.progress.runningChildren--;
-    this.progress.runningItems -= child.items;
-    settle(this.progress, child.index, child.items, state.status as ChildStatus);
-    if (state.status === 'SUCCEEDED') this.collect(child.index, state);
+    const child = this.roster.ended(state);
+    if (child === null) return;
+    if (state.status === 'SUCCEEDED') this.outputs.add(child.index, state);
     this.judge();
     this.ledger.saveSoon();
-    this.wake();
-  }
-
-  private collect(index: number, state: ExecutionState): void {
-    if (this.outputs === null) return;
-    const text = JSON.stringify(outputOf(state));
-    this.outputBytes += Buffer.byteLength(text) + 1;
-    // Too much to hold; whether it is too much for the state is seen at the end.
-    if (this.outputBytes > this.world.payloadBytes + 1) this.outputs = null;
-    else this.outputs.set(index, text);
+    this.alarm.wake();
   }
 
   private judge(): void {
-    if (isThresholdExceeded(this.ledger.settings, this.progress)) this.fail(THRESHOLD_EXCEEDED);
+    if (isThresholdExceeded(this.ledger.settings, this.roster.progress))
+      this.fail(THRESHOLD_EXCEEDED);
   }
 
   private fail(failure: Failure): void {
     if (this.ending !== null) return;
     this.ending = { status: 'FAILED', failure: withinLimits(failure) };
     this.stopReading.abort();
-    this.wake();
+    this.alarm.wake();
   }
 
   /** The parent is over: nobody waits for the outcome. */
@@ -402,7 +356,7 @@ export class MapRunDrive {
     if (this.ending?.status === 'ABORTED') return;
     this.ending = { status: 'ABORTED' };
     this.stopReading.abort();
-    this.wake();
+    this.alarm.wake();
   }
 
   /** The failure of the user's run that `error` stands for; bugs are reported and shown as such. */
@@ -424,13 +378,13 @@ export class MapRunDrive {
       if (this.ending !== null && !isAborting && this.starting === 0) {
         isAborting = true;
         await this.abortChildren();
-      } else if (this.running.size === 0 && this.starting === 0) return;
+      } else if (this.roster.running.size === 0 && this.starting === 0) return;
       else await this.wait();
     }
   }
 
   private async abortChildren(): Promise<void> {
-    const arns = [...this.running.keys()] as ExecutionArn[];
+    const arns = [...this.roster.running.keys()] as ExecutionArn[];
     for (let at = 0; at < arns.length && !this.closed; at += START_WINDOW) {
       const stops = arns.slice(at, at + START_WINDOW).map((arn) =>
         this.patience.insist(async () => {
@@ -443,22 +397,22 @@ export class MapRunDrive {
 
   /** Results, then the document: a restart in between writes the results again. */
   private async conclude(): Promise<void> {
-    const { ending, ledger, order, progress } = this;
+    const { ending, ledger, order, roster } = this;
     const failure = ending?.status === 'FAILED' ? ending.failure : NOT_GIVEN;
     const outcome = await outcomeOf({
       world: this.world,
       order,
       patience: this.patience,
-      children: this.nextIndex,
-      items: this.itemsTaken,
-      outputs: this.outputs,
+      children: roster.nextIndex,
+      items: roster.itemsTaken,
+      outputs: this.outputs.texts,
       failure: ending === null ? null : failure,
       checkVersion: (version) => this.checkVersion(version),
     });
     if (this.closed) return;
     ledger.stopSaving();
     const inFiles = outcome.ok && isExported(order);
-    if (inFiles) ledger.resultsWritten = progress.childTally.succeeded;
+    if (inFiles) ledger.resultsWritten = roster.progress.childTally.succeeded;
     const { body } = ledger;
     ledger.body = {
       ...body,
@@ -501,6 +455,11 @@ export class MapRunDrive {
     return inline({ world, order, patience, children: executionCounts.total, outputs: null });
   }
 
+  /** Children that a redrive has not started yet. */
+  get pendingRedrive(): readonly ExecutionArn[] {
+    return this.roster.redrivesWaiting.map(({ index }) => this.childArn(index));
+  }
+
   /** What DescribeMapRun shows now. */
   shown(): MapRun {
     const { driver: _driver, ...shown } = this.ledger.current();
@@ -513,7 +472,7 @@ export class MapRunDrive {
     if (ledger.body.status !== 'RUNNING') return false;
     ledger.settings = { ...ledger.settings, ...change };
     this.judge();
-    this.wake();
+    this.alarm.wake();
     await ledger.save();
     return true;
   }
@@ -523,7 +482,7 @@ export class MapRunDrive {
     this.patience.isOver = true;
     this.ledger.stopSaving();
     this.stopReading.abort();
-    this.wake();
+    this.alarm.wake();
   }
 }
 
