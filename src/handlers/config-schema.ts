@@ -38,7 +38,34 @@ const SUBSCRIPTION_SCHEMA = closed(
   ['protocol'],
 );
 
+const bound = { type: 'integer', minimum: 1 };
+const LIMITS_CHOICE = {
+  anyOf: [
+    { enum: ['aws', 'extended'] },
+    closed({
+      payloadBytes: { ...bound, minimum: 262_144 },
+      historyEvents: { ...bound, minimum: 25_000 },
+    }),
+  ],
+};
+
 export const CONFIG_SCHEMA: JsonObject = closed({
+  retention: closed({
+    days: { type: ['number', 'null'], exclusiveMinimum: 0 },
+    count: { type: ['integer', 'null'], minimum: 0 },
+    bytes: { type: ['integer', 'null'], minimum: 1 },
+  }),
+  limits: {
+    anyOf: [
+      { enum: ['aws', 'extended'] },
+      closed({
+        payloadBytes: { ...bound, minimum: 262_144 },
+        historyEvents: { ...bound, minimum: 25_000 },
+        machines: { type: 'object', additionalProperties: LIMITS_CHOICE },
+        payloads: text,
+      }),
+    ],
+  },
   $schema: { type: 'string' },
   functions: { type: 'object', additionalProperties: { type: ['string', 'object'] } },
   topics: {

@@ -25,6 +25,13 @@ export interface Config {
   readonly s3: S3Config | null;
   readonly egress: EgressConfig;
   readonly files: { readonly roots: readonly string[] };
+  /** How long executions that are over are kept; null: without bound. */
+  readonly retention: {
+    readonly days: number | null;
+    readonly count: number | null;
+    readonly bytes: number | null;
+  };
+  readonly limits: LimitsConfig;
   /** Folder of the artifact store. */
   readonly artifacts: string;
   readonly aws: AwsConfig;
@@ -120,6 +127,20 @@ export interface EgressConfig {
   readonly timeoutMs: number;
 }
 
+/** AWS's limits, or how far they are lifted. */
+export type LimitsChoice =
+  | 'aws'
+  | 'extended'
+  | { readonly payloadBytes?: number; readonly historyEvents?: number };
+
+export interface LimitsConfig {
+  readonly default: LimitsChoice;
+  /** By name of the state machine. */
+  readonly machines: ReadonlyMap<string, LimitsChoice>;
+  /** Where payloads above AWS's limit lie: a folder, or s3://bucket/prefix. */
+  readonly payloads: string;
+}
+
 export interface AwsConfig {
   readonly region: string | null;
   readonly endpoint: string | null;
@@ -129,6 +150,8 @@ export interface AwsConfig {
 export const CONFIG_FILE = 'stepwell.config.json';
 /** A data set fetched over HTTP; answers that are read into memory have their own, smaller limit. */
 const MAX_RESPONSE_BYTES = 100 * 1024 * 1024;
+/** AWS keeps the history of a Standard execution for 90 days after it ended. */
+const AWS_RETENTION_DAYS = 90;
 const EGRESS_TIMEOUT_MS = 60_000;
 
 export class ConfigError extends Error {
@@ -192,6 +215,12 @@ export function parseConfig(
       timeoutMs: raw.egress?.timeoutMs ?? EGRESS_TIMEOUT_MS,
     },
     files: { roots: (raw.files?.roots ?? ['.']).map(within) },
+    retention: {
+      days: raw.retention?.days === undefined ? AWS_RETENTION_DAYS : raw.retention.days,
+      count: raw.retention?.count ?? null,
+      bytes: raw.retention?.bytes ?? null,
+    },
+    limits: parseLimits(raw.limits, join(stateFolder, 'payloads'), within),
     artifacts: raw.artifacts === undefined ? join(stateFolder, 'artifacts') : within(raw.artifacts),
     aws: {
       region: raw.aws?.region ?? null,
@@ -218,11 +247,20 @@ interface RawConfig {
   readonly s3?: Partial<S3Config>;
   readonly egress?: Partial<EgressConfig>;
   readonly files?: { readonly roots: readonly string[] };
+  readonly retention?: Partial<Config['retention']>;
+  readonly limits?: 'aws' | 'extended' | RawLimits;
   readonly artifacts?: string;
   readonly aws?: Partial<AwsConfig>;
   readonly connections?: Raw<RawConnection>;
   readonly endpoints?: JsonObject;
   readonly sagemaker?: JsonObject;
+}
+
+interface RawLimits {
+  readonly payloadBytes?: number;
+  readonly historyEvents?: number;
+  readonly machines?: Raw<LimitsChoice>;
+  readonly payloads?: string;
 }
 
 type Raw<T> = Readonly<Record<string, T>>;
@@ -367,6 +405,28 @@ function parseSecret(
   }
   if (raw.env !== undefined) return { from: 'env', variable: raw.env };
   return { from: 'file', path: at.within(raw.file ?? '') };
+}
+
+function parseLimits(
+  raw: RawConfig['limits'],
+  folder: string,
+  within: (path: string) => string,
+): LimitsConfig {
+  if (raw === undefined || typeof raw === 'string') {
+    return { default: raw ?? 'aws', machines: new Map(), payloads: folder };
+  }
+  const { payloadBytes, historyEvents, machines = {}, payloads } = raw;
+  const lifted = payloadBytes !== undefined || historyEvents !== undefined;
+  return {
+    default: lifted
+      ? {
+          ...(payloadBytes === undefined ? {} : { payloadBytes }),
+          ...(historyEvents === undefined ? {} : { historyEvents }),
+        }
+      : 'aws',
+    machines: new Map(Object.entries(machines)),
+    payloads: payloads === undefined ? folder : /^s3:/.test(payloads) ? payloads : within(payloads),
+  };
 }
 
 function parseSmtp(raw: RawConfig['smtp']): SmtpConfig | null {

@@ -14,11 +14,12 @@ import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
+import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 import { bold, cyan, dim, green } from '../style.js';
 import { VERSION } from '../version.js';
 
-interface ServeOptions {
+interface ServeOptions extends RetentionOptions {
   readonly host: string;
   readonly port: string;
   readonly store?: string;
@@ -35,8 +36,7 @@ const ENDPOINT_PATHS = ['/endpoints', '/ping', CERTIFICATE_PATH, ...SIGNED_PATHS
 const ANNOUNCE_EVERY_MS = 100;
 
 export function addServe(program: Command): void {
-  program
-    .command('serve')
+  withRetentionOptions(program.command('serve'))
     .description('serve the Step Functions API and every model endpoint that is in service')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port; 0 takes a free one', '8083')
@@ -89,6 +89,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     allowedHosts: options.allowHost,
     locate: (model) => parts.services.artifacts.path(model.uri),
   });
+  const retention = startRetention(parts, options);
   const engine = await parts.openEngine(null);
   let unannounce = async (): Promise<void> => undefined;
   try {
@@ -118,6 +119,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     await server.close();
   } finally {
     await unannounce();
+    await retention.close();
     await closeInTime(engine);
     await serving.close();
   }

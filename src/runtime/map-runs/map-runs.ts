@@ -288,7 +288,7 @@ function workOf(arn: string, by: Seq): string {
 }
 
 /** `…:mapRun:<machine>/` of an execution's ARN. */
-function mapRunPrefix(executionArn: string): string {
+export function mapRunPrefix(executionArn: string): string {
   const parts = executionArn.split(':');
   const machine = (parts[6] ?? '').split('/', 1)[0];
   return `${parts.slice(0, 5).join(':')}:mapRun:${machine}/`;
