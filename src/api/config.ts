@@ -18,6 +18,8 @@ export interface ApiConfig {
   readonly hosts: readonly string[];
   /** AWS answers an idle GetActivityTask after 60 s. */
   readonly activityPollMs: number;
+  /** Longest payload any state machine here may have; 0: AWS's limits. */
+  readonly payloadBytes: number;
 }
 
 export const DEFAULT_CONFIG: ApiConfig = {
@@ -25,4 +27,5 @@ export const DEFAULT_CONFIG: ApiConfig = {
   accessKeys: [],
   hosts: [],
   activityPollMs: 60_000,
+  payloadBytes: 0,
 };

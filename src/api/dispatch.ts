@@ -14,5 +14,5 @@ export async function dispatch<O extends Operation>(
   call: Call,
 ): Promise<WireObject> {
   const action: Action<O> = ACTIONS[operation];
-  return action(api, readInput(operation, members), call);
+  return action(api, readInput(operation, members, api.config.payloadBytes), call);
 }

@@ -53,6 +53,11 @@ export interface Api {
   readonly context: ApiContext;
 }
 
+/** A payload travels as a JSON text within JSON: at worst every character is escaped. */
+function maxBody({ config }: ApiContext): number {
+  return MAX_BODY_BYTES + 2 * config.payloadBytes;
+}
+
 export function createApi(options: ApiOptions): Api {
   const context = createContext(options);
   const app = express();
@@ -64,7 +69,7 @@ export function createApi(options: ApiOptions): Api {
     if (allowed) next();
     else response.status(421).type('text/plain').end('This host name is not configured.\n');
   });
-  const body = express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false });
+  const body = express.raw({ type: () => true, limit: maxBody(context), inflate: false });
   const authenticated = authentication(context);
   // First, because nearly every request is one of these.
   app.post('/', body, authenticated, awsFace(context));

@@ -27,6 +27,7 @@ import { StoreUnavailable } from '../store/unavailable.js';
 import { openStore } from '../store/open.js';
 import type { Peers } from '../runtime/peers.js';
 import type { SharedStore, Store } from '../store/store.js';
+import { type ChosenLimits, chooseLimits } from './limits.js';
 import { createLogger } from './logger.js';
 import { createMlHandlers } from './ml-handlers.js';
 
@@ -35,6 +36,8 @@ export interface AssembleOptions {
   readonly config?: string;
   /** Logs only errors, as JSON lines on standard error. */
   readonly json?: boolean;
+  /** `aws` or `extended`; else the configuration decides. */
+  readonly limits?: string;
   /** Instead of JSON lines on standard error. */
   readonly log?: Logger;
   readonly onProgress?: (progress: TaskProgress) => void;
@@ -61,6 +64,7 @@ export interface Parts {
   /** Filled with the API of this process, for nested executions. */
   readonly executions: ExecutionServiceSlot;
   readonly log: Logger;
+  readonly limits: ChosenLimits;
   /** Drives all open executions, or with `only` just these and what they start. */
   openEngine(only: readonly ExecutionArn[] | null): Promise<Engine>;
   close(): Promise<void>;
@@ -142,7 +146,14 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
       ...ml.handlers,
     ],
   });
-  const store = await openStore(spec);
+  const limits = chooseLimits(config.limits, options.limits);
+  const store = await openStore(spec, {
+    payloads: {
+      location: config.limits.payloads,
+      fallback: join(home, 'payloads'),
+      s3: s3OptionsOf(config, secret),
+    },
+  });
   return {
     config,
     home,
@@ -151,6 +162,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     services,
     executions,
     log,
+    limits,
     openEngine: async (only) => {
       await refuseHalfRestored(store);
       return createEngine({
@@ -160,6 +172,8 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
         services,
         log,
         mapItems,
+        limits: limits.limits,
+        limitsOf: limits.limitsOf,
         ...(only === null ? {} : { only }),
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       });

@@ -34,6 +34,7 @@ export function localExecutions(parts: Parts, engine: Engine): ExecutionService 
     createContext({
       engine,
       store: parts.store,
+      config: { payloadBytes: parts.limits.lifted },
       definitions: coreDefinitions(false),
       inspect: createInspector(parts.registry, parts.services),
     }),

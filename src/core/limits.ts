@@ -35,3 +35,10 @@ export const AWS_LIMITS: Limits = {
   historyEvents: MAX_HISTORY_EVENTS,
   factsPerTurn: MAX_FACTS_PER_TURN,
 };
+
+/** `--limits extended`: far beyond AWS, still below what a process can hold as one text. */
+export const EXTENDED_LIMITS: Limits = {
+  payloadBytes: 64 * 1024 * 1024,
+  historyEvents: 10_000_000,
+  factsPerTurn: MAX_FACTS_PER_TURN,
+};

@@ -137,8 +137,8 @@ export interface LimitsConfig {
   readonly default: LimitsChoice;
   /** By name of the state machine. */
   readonly machines: ReadonlyMap<string, LimitsChoice>;
-  /** Where payloads above AWS's limit lie: a folder, or s3://bucket/prefix. */
-  readonly payloads: string;
+  /** Where payloads above AWS's limit lie: a folder, or s3://bucket/prefix; null: beside the store. */
+  readonly payloads: string | null;
 }
 
 export interface AwsConfig {
@@ -220,7 +220,7 @@ export function parseConfig(
       count: raw.retention?.count ?? null,
       bytes: raw.retention?.bytes ?? null,
     },
-    limits: parseLimits(raw.limits, join(stateFolder, 'payloads'), within),
+    limits: parseLimits(raw.limits, within),
     artifacts: raw.artifacts === undefined ? join(stateFolder, 'artifacts') : within(raw.artifacts),
     aws: {
       region: raw.aws?.region ?? null,
@@ -407,13 +407,9 @@ function parseSecret(
   return { from: 'file', path: at.within(raw.file ?? '') };
 }
 
-function parseLimits(
-  raw: RawConfig['limits'],
-  folder: string,
-  within: (path: string) => string,
-): LimitsConfig {
+function parseLimits(raw: RawConfig['limits'], within: (path: string) => string): LimitsConfig {
   if (raw === undefined || typeof raw === 'string') {
-    return { default: raw ?? 'aws', machines: new Map(), payloads: folder };
+    return { default: raw ?? 'aws', machines: new Map(), payloads: null };
   }
   const { payloadBytes, historyEvents, machines = {}, payloads } = raw;
   const lifted = payloadBytes !== undefined || historyEvents !== undefined;
@@ -425,7 +421,7 @@ function parseLimits(
         }
       : 'aws',
     machines: new Map(Object.entries(machines)),
-    payloads: payloads === undefined ? folder : /^s3:/.test(payloads) ? payloads : within(payloads),
+    payloads: payloads === undefined ? null : /^s3:/.test(payloads) ? payloads : within(payloads),
   };
 }
 

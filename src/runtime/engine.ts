@@ -65,6 +65,8 @@ export interface EngineOptions {
   readonly limits?: Limits;
   /** Executions under a debugger take one transition a turn. */
   readonly isStepped?: (arn: ExecutionArn) => boolean;
+  /** Other limits for some state machines, by name; null: `limits`. */
+  readonly limitsOf?: (stateMachineName: string) => Limits | null;
   readonly onProgress?: (progress: TaskProgress) => void;
   /** Reads the items and writes the results of Map Runs; without it only a state's own input. */
   readonly mapItems?: MapItems;
@@ -272,15 +274,15 @@ class LocalEngine implements Engine {
   }
 
   private createMapRuns(): MapRuns {
-    const { store, mapItems = null, limits = AWS_LIMITS } = this.options;
+    const { store, mapItems = null } = this.options;
     return new MapRuns({
       store,
       clock: this.clock,
       io: mapItems,
-      payloadBytes: limits.payloadBytes,
+      payloadBytesOf: (arn) => this.limitsOf(arn).payloadBytes,
       sole: this.options.sole ?? false,
       drives: (arn) => this.drives(arn),
-      env: () => this.env(),
+      env: (arn) => this.env(arn),
       machine: (state) => this.machines.machine(state.revision),
       start: (request) => this.start(request),
       state: (arn) => this.state(arn),
@@ -444,14 +446,17 @@ class LocalEngine implements Engine {
     });
   }
 
-  private env(arn: ExecutionArn | null = null): Env {
-    const { random = Math.random, uuid = randomUUID, isStepped } = this.options;
-    const { limits: usual = AWS_LIMITS } = this.options;
-    const stepped = arn !== null && isStepped?.(arn) === true;
-    const limits = stepped ? { ...usual, factsPerTurn: 1 } : usual;
+  private limitsOf(arn: ExecutionArn): Limits {
+    const { limits = AWS_LIMITS, limitsOf, isStepped } = this.options;
+    const usual = limitsOf?.(machineNameOf(arn)) ?? limits;
+    return isStepped?.(arn) === true ? { ...usual, factsPerTurn: 1 } : usual;
+  }
+
+  private env(arn: ExecutionArn): Env {
+    const { random = Math.random, uuid = randomUUID } = this.options;
     return {
       now: this.clock.now(),
-      limits,
+      limits: this.limitsOf(arn),
       random,
       uuid,
       nonce: () => uuid().replaceAll('-', '').slice(0, 20) as Nonce,
@@ -578,4 +583,9 @@ class LocalEngine implements Engine {
     await this.live.idle();
     await this.peers?.leave();
   }
+}
+
+/** `…:execution:<machine>:…`; a Map Run's child `<machine>/<label>` has the limits of its machine. */
+function machineNameOf(arn: ExecutionArn): string {
+  return (arn.split(':')[6] ?? '').split('/', 1)[0] ?? '';
 }

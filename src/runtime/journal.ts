@@ -90,7 +90,7 @@ export function verifyJournal(
   let digest = EMPTY_DIGEST;
   for (const commit of commits) {
     digest = chainDigest(digest, commit.facts);
-    if (digest !== commit.digest) throw new JournalCorrupt(arn, 'the digest chain is broken');
+    if (digest !== commit.digest) throw new JournalCorrupt(arn, brokenChain(commit.facts));
     if (commit.after !== facts.length) throw new JournalCorrupt(arn, 'a commit is out of order');
     for (const fact of parseFacts(arn, commit.facts)) {
       if (fact.seq !== facts.length + 1) throw new JournalCorrupt(arn, 'a fact is out of order');
@@ -105,6 +105,14 @@ export function verifyJournal(
     throw new JournalCorrupt(arn, 'it belongs to another execution');
   }
   return { facts, digest };
+}
+
+/** A reference that no value was put back for is still in the text (store/claims.ts). */
+function brokenChain(text: string): string {
+  const claim = /\{ "\$claim": "([0-9a-f]{64})"/.exec(text);
+  return claim === null
+    ? 'the digest chain is broken'
+    : `the payload ${claim[1]} is missing or damaged`;
 }
 
 function parseFacts(arn: string, text: string): Fact[] {

@@ -36,7 +36,7 @@ export interface Derived extends Pending {
 
 /** Something in the store that belongs to no execution, or a journal that lost its row. */
 export interface Stray {
-  readonly kind: 'timer' | 'effect' | 'index-entry' | 'journal-without-row';
+  readonly kind: 'timer' | 'effect' | 'index-entry' | 'payload' | 'journal-without-row';
   readonly what: string;
 }
 

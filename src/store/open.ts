@@ -1,11 +1,32 @@
 /** From the `--store` option to a store: the only place that knows which kinds exist. */
+import { dirname, join, resolve } from 'node:path';
+import { PAYLOADS_ID, SETTINGS_KIND, withClaimCheck } from './claim-check.js';
 import { MemoryStore } from './memory.js';
+import { FolderPayloads, type PayloadPlace } from './payloads.js';
 import { SCHEMES as REDIS_SCHEMES } from './redis-url.js';
 import { SqliteStore } from './sqlite.js';
 import type { Store } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
+/** Where payloads above AWS's limit go. */
+export interface PayloadOptions {
+  /** A folder, or `s3://bucket/prefix`; null: where the store says, else beside it. */
+  readonly location: string | null;
+  /** Folder for the payloads of a store that is no file. */
+  readonly fallback: string;
+  readonly s3: () => S3Settings;
+}
+
+export interface S3Settings {
+  readonly endpoint: string | null;
+  readonly region: string | null;
+  readonly forcePathStyle: boolean | null;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null;
+}
+
 export interface OpenOptions {
+  /** Absent: where the store says that its payloads lie. */
+  readonly payloads?: PayloadOptions;
   /** Look at a store that another process drives; every write is refused. */
   readonly readOnly?: boolean;
 }
@@ -42,5 +63,42 @@ export async function openStore(spec: string, options: OpenOptions = {}): Promis
     const shapes = [...KINDS.values()].map((known) => known.shape).join(', ');
     throw new StoreUnavailable(`Unknown store "${spec}". Known kinds: ${shapes}.`);
   }
-  return kind.open(location, options);
+  const store = await kind.open(location, options);
+  // Nothing in memory is worth writing to a disk.
+  if (word === 'memory') return store;
+  const beside = word === 'sqlite' ? join(dirname(resolve(location)), 'payloads') : null;
+  try {
+    return await withPayloads(store, beside, options.payloads ?? null);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
+
+async function withPayloads(
+  store: Store,
+  beside: string | null,
+  given: PayloadOptions | null,
+): Promise<Store> {
+  const noted = await store.documents.get(SETTINGS_KIND, PAYLOADS_ID);
+  const known = given?.location ?? (noted?.body as string | undefined) ?? beside;
+  const location = known ?? given?.fallback;
+  if (location === undefined) return store;
+  const place = await placeAt(location, given?.s3 ?? null);
+  // A file's own folder moves with the file: writing its path down would be wrong then.
+  return withClaimCheck(store, place, { noted: noted !== null || location === beside });
+}
+
+async function placeAt(location: string, s3: PayloadOptions['s3'] | null): Promise<PayloadPlace> {
+  if (!location.startsWith('s3:')) return new FolderPayloads(location.replace(/^folder:/, ''));
+  const { endpoint, region, forcePathStyle, credentials } = s3?.() ?? NO_S3;
+  const { S3Payloads } = await import('./payloads-s3.js');
+  return new S3Payloads(location, {
+    ...(endpoint === null ? {} : { endpoint }),
+    ...(region === null ? {} : { region }),
+    ...(forcePathStyle === null ? {} : { forcePathStyle }),
+    ...(credentials === null ? {} : { credentials }),
+  });
+}
+
+const NO_S3: S3Settings = { endpoint: null, region: null, forcePathStyle: null, credentials: null };

@@ -11,12 +11,12 @@ const longArn = { type: 'string', min: 1, max: 2000 } as const;
 const name = { type: 'string', min: 1, max: 80 } as const;
 const definition = { type: 'string', min: 1, max: 1_048_576, sensitive: true } as const;
 const description = { type: 'string', max: 256, sensitive: true } as const;
-const data = { type: 'string', max: 262_144, sensitive: true } as const;
+const data = { type: 'string', max: 262_144, sensitive: true, payload: true } as const;
 /**
  * Recorded: an execution starts with an input slightly above 262,144 bytes and its first state then
  * fails. Where AWS draws its line is not recorded; ours is 8 KiB above.
  */
-const executionInput = { type: 'string', max: 270_336, sensitive: true } as const;
+const executionInput = { type: 'string', max: 270_336, sensitive: true, payload: true } as const;
 const error = { type: 'string', max: 256, sensitive: true } as const;
 const cause = { type: 'string', max: 32_768, sensitive: true } as const;
 const taskToken = { type: 'string', min: 1, max: 2048 } as const;

@@ -12,8 +12,13 @@ import type { ListShape, NumberShape, Shape, StringShape, StructureShape } from 
 const MAX_PROBLEMS = 10;
 const MAX_INTEGER = 2 ** 31 - 1;
 
-export function readInput<O extends Operation>(operation: O, body: JsonObject): Input<O> {
-  const shape: StructureShape = OPERATIONS[operation];
+export function readInput<O extends Operation>(
+  operation: O,
+  body: JsonObject,
+  /** Longest payload that is taken, where that is more than AWS takes. */
+  payloadBytes = 0,
+): Input<O> {
+  const shape = lifted(OPERATIONS[operation], payloadBytes) as StructureShape;
   const value = convert(shape, body) as JsonObject;
   const problems = constraintProblems(shape, value, '');
   if (problems.length === 0) return value as Input<O>;
@@ -23,6 +28,19 @@ export function readInput<O extends Operation>(operation: O, body: JsonObject): 
     'ValidationException',
     `${problems.length} validation ${noun} detected: ${shown}`,
   );
+}
+
+/** The same shape with longer payloads. */
+function lifted(shape: Shape, payloadBytes: number): Shape {
+  if (payloadBytes === 0) return shape;
+  if (shape.type === 'string') {
+    return shape.payload ? { ...shape, max: Math.max(shape.max ?? 0, payloadBytes) } : shape;
+  }
+  if (shape.type !== 'structure') return shape;
+  const members = Object.entries(shape.members).map(
+    ([name, member]) => [name, lifted(member, payloadBytes)] as const,
+  );
+  return { ...shape, members: Object.fromEntries(members) };
 }
 
 /** The value with known members only; refuses values of another type. */

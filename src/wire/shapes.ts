@@ -10,6 +10,8 @@ export interface StringShape {
   readonly enum?: readonly string[];
   /** AWS leaves the value out of the message. */
   readonly sensitive?: true;
+  /** Carries a payload of an execution: an installation may lift its length. */
+  readonly payload?: boolean;
 }
 export interface NumberShape {
   readonly type: 'integer' | 'float';

@@ -22,6 +22,7 @@ import {
   readMachine,
 } from '../input.js';
 import { localExecutions, publishMachine } from '../executions.js';
+import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
 import { Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
@@ -29,7 +30,7 @@ import { bold, dim, yellow } from '../style.js';
 import { writeMocks } from '../recording.js';
 import { watch } from '../watch.js';
 
-interface RunOptions {
+interface RunOptions extends LimitsOption {
   readonly input?: string;
   readonly store?: string;
   readonly config?: string;
@@ -42,8 +43,7 @@ interface RunOptions {
 }
 
 export function addRun(program: Command): void {
-  program
-    .command('run')
+  withLimitsOption(program.command('run'))
     .argument('<machine>', 'file with the ASL definition')
     .description('run a state machine to its end; after a crash the same command continues it')
     .option('--input <json>', "input: JSON, '@file' or '-' for standard input")
@@ -75,6 +75,7 @@ async function run(path: string, options: RunOptions): Promise<number> {
   const parts = await assemble({
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     json,
     ...(view === null || process.env.STEPWELL_LOG !== undefined ? {} : { log: view.logger() }),
     onProgress: (progress) => {

@@ -12,6 +12,7 @@ import { announceServer, openServing } from '../../serving/index.js';
 import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
 import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
+import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
 import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
@@ -19,7 +20,7 @@ import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf 
 import { bold, cyan, dim, green } from '../style.js';
 import { VERSION } from '../version.js';
 
-interface ServeOptions extends RetentionOptions {
+interface ServeOptions extends RetentionOptions, LimitsOption {
   readonly host: string;
   readonly port: string;
   readonly store?: string;
@@ -36,7 +37,7 @@ const ENDPOINT_PATHS = ['/endpoints', '/ping', CERTIFICATE_PATH, ...SIGNED_PATHS
 const ANNOUNCE_EVERY_MS = 100;
 
 export function addServe(program: Command): void {
-  withRetentionOptions(program.command('serve'))
+  withLimitsOption(withRetentionOptions(program.command('serve')))
     .description('serve the Step Functions API and every model endpoint that is in service')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port; 0 takes a free one', '8083')
@@ -72,6 +73,7 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
     work: workOf('serve', options),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   try {
     await listen(options, port, parts);
@@ -98,7 +100,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       port,
       engine,
       store: parts.store,
-      config: apiConfig(options),
+      config: { ...apiConfig(options), payloadBytes: parts.limits.lifted },
       definitions: coreDefinitions(options.strict),
       inspect: createInspector(parts.registry, parts.services),
       log: apiLog(parts.log),

@@ -26,9 +26,11 @@ import type { World } from './world.js';
 const EXPRESS_SECONDS = 300;
 const PAGE = 500;
 
-export interface MapRunsWorld extends World {
+export interface MapRunsWorld extends Omit<World, 'payloadBytes'> {
   machine(state: ExecutionState): Promise<Machine>;
-  env(): Env;
+  env(arn: ExecutionArn): Env;
+  /** The payload limit of an execution. */
+  payloadBytesOf(arn: ExecutionArn): number;
   drives(arn: ExecutionArn): boolean;
 }
 
@@ -72,7 +74,10 @@ export class MapRuns implements MapRunsFace {
     await documents.put(OPEN_KIND, arn, note as unknown as Json, 'any');
     const machine = await this.world.machine(parent);
     if (this.closed) return;
-    const drive = new MapRunDrive(this.world, this.orderOf(parent, frame, phase, machine));
+    const drive = new MapRunDrive(
+      { ...this.world, payloadBytes: this.world.payloadBytesOf(note.executionArn as ExecutionArn) },
+      this.orderOf(parent, frame, phase, machine),
+    );
     this.drives.set(arn, drive);
     this.byWork.set(work, drive);
     if (this.beginning.get(work)) drive.abort();
@@ -95,7 +100,7 @@ export class MapRuns implements MapRunsFace {
     phase: Waiting,
     machine: Machine,
   ): Order {
-    const turn = new Turn(machine, parent, this.world.env());
+    const turn = new Turn(machine, parent, this.world.env(parent.identity.arn as ExecutionArn));
     const state = stateOf(turn, frameId);
     assert(state.mapRun !== undefined, 'A Map Run belongs to a distributed Map.');
     const scope = scopeOf(turn, frameId, state);
