@@ -16,7 +16,6 @@ import {
   variablesTooLarge,
 } from './failure.js';
 import { failChild, succeedChild } from './fan-out.js';
-import { MAX_VARIABLES_BYTES } from './limits.js';
 import { isRetryable, type State, stateOf } from './machine.js';
 import { exceedsBytes } from './payload.js';
 import { chooseRecovery, errorOutput } from './retry.js';
@@ -48,7 +47,9 @@ export function exitTo(
   const frame = turn.frame(id);
   const { output, assigned } = completion;
   const unchanged = output === frame.value;
-  if (!unchanged && exceedsBytes(output, turn.env.limits.payloadBytes)) {
+  // An input slightly above the limit is accepted: the first state fails with it (recorded).
+  const checked = unchanged && frame.enteredEventId !== FIRST_STATE_EVENT;
+  if (!checked && exceedsBytes(output, turn.env.limits.payloadBytes)) {
     throw resultTooLarge(state.name);
   }
   checkAssigned(turn, id, assigned);
@@ -64,17 +65,20 @@ export function exitTo(
   return undefined;
 }
 
+/** Event 1 is ExecutionStarted. */
+const FIRST_STATE_EVENT = 2;
+
 /** AWS: one Assign holds as much as a payload, and all variables together ten mebibytes. */
 function checkAssigned(turn: Turn, id: FrameId, assigned: JsonObject | null): void {
   if (assigned === null) return;
-  const { payloadBytes } = turn.env.limits;
+  const { payloadBytes, variablesBytes } = turn.env.limits;
   if (exceedsBytes(assigned, payloadBytes)) throw variablesTooLarge();
   const { variables } = turn.frame(id);
   // None is larger than an Assign, so a few cannot be too much.
   const count = Object.keys(variables).length + Object.keys(assigned).length;
-  if (count * payloadBytes <= MAX_VARIABLES_BYTES) return;
+  if (count * payloadBytes <= variablesBytes) return;
   const all = fromEntries([...Object.entries(variables), ...Object.entries(assigned)]);
-  if (exceedsBytes(all, MAX_VARIABLES_BYTES)) throw variablesTooLarge();
+  if (exceedsBytes(all, variablesBytes)) throw variablesTooLarge();
 }
 
 function endFrame(turn: Turn, id: FrameId): void {

@@ -26,12 +26,14 @@ export const MAX_JSON_DEPTH = 512;
 /** What may differ by installation or machine; AWS's values by default. */
 export interface Limits {
   readonly payloadBytes: number;
+  readonly variablesBytes: number;
   readonly historyEvents: number;
   readonly factsPerTurn: number;
 }
 
 export const AWS_LIMITS: Limits = {
   payloadBytes: MAX_PAYLOAD_BYTES,
+  variablesBytes: MAX_VARIABLES_BYTES,
   historyEvents: MAX_HISTORY_EVENTS,
   factsPerTurn: MAX_FACTS_PER_TURN,
 };
@@ -39,6 +41,7 @@ export const AWS_LIMITS: Limits = {
 /** `--limits extended`: far beyond AWS, still below what a process can hold as one text. */
 export const EXTENDED_LIMITS: Limits = {
   payloadBytes: 64 * 1024 * 1024,
+  variablesBytes: 256 * 1024 * 1024,
   historyEvents: 10_000_000,
   factsPerTurn: MAX_FACTS_PER_TURN,
 };
