@@ -2,11 +2,13 @@
 import type { Command } from 'commander';
 import { assemble, isShared } from '../assemble.js';
 import { localExecutions } from '../executions.js';
+import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { Problem } from '../problem.js';
+import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
 import { bold, cyan, dim } from '../style.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 
-interface WorkerOptions {
+interface WorkerOptions extends RetentionOptions, LimitsOption {
   readonly store?: string;
   readonly config?: string;
   readonly resources: readonly string[];
@@ -14,8 +16,7 @@ interface WorkerOptions {
 }
 
 export function addWorker(program: Command): void {
-  program
-    .command('worker')
+  withLimitsOption(withRetentionOptions(program.command('worker')))
     .description('run tasks and drive executions of a store that several processes share')
     .option('--store <spec>', 'the store of the others: redis://HOST:PORT, redis+cluster://…')
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
@@ -46,9 +47,11 @@ async function work(options: WorkerOptions): Promise<void> {
   const parts = await assemble({
     store,
     ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     work: workOf('worker', options),
   });
   try {
+    const retention = startRetention(parts, options);
     const engine = await parts.openEngine(null);
     parts.executions.fill(localExecutions(parts, engine));
     const shown = options.resources.length === 0 ? '*' : options.resources.join(' ');
@@ -56,6 +59,7 @@ async function work(options: WorkerOptions): Promise<void> {
       `${bold('Stepwell worker')} serves ${cyan(shown)}, ${options.concurrency} tasks at a time  ${dim(parts.store.description)}\n`,
     );
     await untilSignal();
+    await retention.close();
     await closeInTime(engine);
   } finally {
     await parts.close();
