@@ -3,7 +3,7 @@
  * that renders errors for AWS clients. Never answers 5xx for what a caller did.
  */
 import { Overloaded } from '../runtime/overloaded.js';
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { InvariantError } from '../lib/assert.js';
 import { exceedsDepth, isObject, type Json, type JsonObject } from '../lib/json.js';
 import type { WireObject } from '../wire/describe.js';
@@ -17,11 +17,18 @@ import { clientGone } from './waiters.js';
 export const AWS_CONTENT_TYPE = 'application/x-amz-json-1.0';
 const TARGET = /^AWSStepFunctions\.([A-Za-z]+)$/;
 
-export function awsFace(api: ApiContext): (request: Request, response: Response) => Promise<void> {
-  return async (request, response) => {
+/** `request` and its whole body, as Node has them: a framework costs as much as the work itself. */
+export type AwsFace = (
+  request: IncomingMessage,
+  body: Buffer | undefined,
+  response: ServerResponse,
+) => Promise<void>;
+
+export function awsFace(api: ApiContext): AwsFace {
+  return async (request, body, response) => {
     try {
       const operation = readOperation(request);
-      const members = readBody(request.body as Buffer | undefined);
+      const members = readBody(body);
       send(response, 200, await dispatch(api, operation, members, callOf(response)));
     } catch (error) {
       // Nobody listens any more: whatever the wait ended with is no error.
@@ -31,7 +38,7 @@ export function awsFace(api: ApiContext): (request: Request, response: Response)
 }
 
 /** A signal costs more than most operations do; few of them look at it. */
-export function callOf(response: Response): Call {
+export function callOf(response: ServerResponse): Call {
   let made: AbortSignal | null = null;
   return {
     get signal() {
@@ -41,7 +48,7 @@ export function callOf(response: Response): Call {
   };
 }
 
-function readOperation(request: Request): Operation {
+function readOperation(request: IncomingMessage): Operation {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   const name = TARGET.exec(String(request.headers['x-amz-target'] ?? ''))?.[1];
   // A JSON type and the target header force a preflight that no foreign page gets past.
@@ -52,12 +59,14 @@ function readOperation(request: Request): Operation {
   return name;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** An empty body is `{}`, as AWS takes it. */
 export function readBody(body: Buffer | undefined): JsonObject {
   if (body === undefined || body.length === 0) return {};
   let value: Json;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as Json;
+    value = JSON.parse(UTF8.decode(body)) as Json;
   } catch {
     throw unserializable(null);
   }
@@ -65,7 +74,7 @@ export function readBody(body: Buffer | undefined): JsonObject {
   return value;
 }
 
-function send(response: Response, status: number, body: WireObject): void {
+function send(response: ServerResponse, status: number, body: WireObject): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = status;
   response.setHeader('Content-Type', AWS_CONTENT_TYPE);
@@ -94,7 +103,7 @@ const STATUSES: ReadonlyMap<ErrorCode, number> = new Map([
   ['ServiceUnavailable', 503],
 ]);
 
-export function sendAwsError(api: ApiContext, response: Response, thrown: unknown): void {
+export function sendAwsError(api: ApiContext, response: ServerResponse, thrown: unknown): void {
   const error = toApiError(api, thrown);
   const type = `${NAMESPACES.get(error.code) ?? ''}${error.code}`;
   const members: WireObject = {

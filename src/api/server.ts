@@ -4,7 +4,13 @@
  * signature check before anything else looks at it.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { EpochMs } from '../lib/brand.js';
@@ -18,6 +24,7 @@ import { type ApiConfig, DEFAULT_CONFIG } from './config.js';
 import type { ApiContext } from './context.js';
 import type { Definitions } from './definitions.js';
 import { resumeDeletions } from './deletion.js';
+import { directListener } from './direct.js';
 import { isAllowedHost, isLoopback } from './host.js';
 import { KEEP_ALIVE_MS, MAX_BODY_BYTES, REQUEST_TIMEOUT_MS } from './limits.js';
 import { type Log, SILENT_LOG } from './log.js';
@@ -50,6 +57,8 @@ export interface ApiOptions {
 
 export interface Api {
   readonly app: Express;
+  /** The app, and a shorter way for what most requests are. */
+  readonly listener: RequestListener;
   readonly context: ApiContext;
 }
 
@@ -64,15 +73,14 @@ export function createApi(options: ApiOptions): Api {
   const openApi = openApiDocument(ROUTES, options.version ?? '0');
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.use((request, response, next) => {
-    response.setHeader('x-amzn-RequestId', context.uuid());
-    const allowed = isAllowedHost(request.headers.host, context.config.hosts);
-    if (allowed) next();
-    else response.status(421).type('text/plain').end('This host name is not configured.\n');
+    if (admit(context, request, response)) next();
   });
   const body = express.raw({ type: () => true, limit: maxBody(context), inflate: false });
   const authenticated = authentication(context);
-  // First, because nearly every request is one of these.
-  app.post('/', body, authenticated, awsFace(context));
+  const face = awsFace(context);
+  app.post('/', body, authenticated, (request, response) =>
+    face(request, request.body as Buffer | undefined, response),
+  );
   app.get('/livez', (_request, response) => void response.type('text/plain').end('ok\n'));
   app.get('/readyz', readiness(options.store));
   app.get('/openapi.json', (_request, response) => {
@@ -82,7 +90,24 @@ export function createApi(options: ApiOptions): Api {
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     sendError(context, request, response, error);
   });
-  return { app, context };
+  const listener = directListener({
+    face,
+    admit: (request, response) => admit(context, request, response),
+    authenticate: (request, raw) => authenticate(context, request, request.url ?? '/', raw),
+    refuse: (response, error) => sendAwsError(context, response, error),
+    otherwise: app,
+  });
+  return { app, listener, context };
+}
+
+/** Every answer has a request id; false when the request has been turned away already. */
+function admit(context: ApiContext, request: IncomingMessage, response: ServerResponse): boolean {
+  response.setHeader('x-amzn-RequestId', context.uuid());
+  if (isAllowedHost(request.headers.host, context.config.hosts)) return true;
+  response.statusCode = 421;
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.end('This host name is not configured.\n');
+  return false;
 }
 
 export function createContext(options: ApiOptions): ApiContext {
@@ -145,7 +170,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const signed = beside?.signed?.some((prefix) => path.startsWith(prefix)) ?? false;
     if (other && signed) guarded(request, response);
     else if (other) beside?.app(request, response);
-    else api.app(request, response);
+    else api.listener(request, response);
   });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = REQUEST_TIMEOUT_MS;
@@ -199,20 +224,25 @@ function readiness(store: Store) {
 
 function authentication(context: ApiContext) {
   return (request: Request, response: Response, next: NextFunction): void => {
-    const keys = context.config.accessKeys;
-    if (keys.length === 0) {
-      next();
-      return;
-    }
     try {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-      const { method, originalUrl: url, rawHeaders } = request;
-      verifySignature({ method, url, rawHeaders, body }, keys, context.now());
+      authenticate(context, request, request.originalUrl, body);
       next();
     } catch (error) {
       sendError(context, request, response, error);
     }
   };
+}
+
+/** Throws unless the request is signed with a key of ours, where there are any. */
+function authenticate(
+  context: ApiContext,
+  { method = '', rawHeaders }: IncomingMessage,
+  url: string,
+  body: Buffer,
+): void {
+  const keys = context.config.accessKeys;
+  if (keys.length > 0) verifySignature({ method, url, rawHeaders, body }, keys, context.now());
 }
 
 function sendError(api: ApiContext, request: Request, response: Response, error: unknown): void {

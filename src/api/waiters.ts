@@ -1,9 +1,9 @@
 /** Requests that wait: counted, and aborted when their client goes away. */
-import type { Response } from 'express';
+import type { ServerResponse } from 'node:http';
 import { MAX_WAITERS } from './limits.js';
 
 /** Aborts when the connection closes before the answer was sent. */
-export function clientGone(response: Response): AbortSignal {
+export function clientGone(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   if (response.destroyed) controller.abort(new Error('The client has gone.'));
   response.once('close', () => {
