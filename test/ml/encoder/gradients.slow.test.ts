@@ -18,17 +18,7 @@ import {
   smallConfig,
   visionConfig,
 } from './fixture.js';
-
-const PYTHON = '/usr/bin/python3';
-const torchIsHere = ((): boolean => {
-  try {
-    execFileSync(PYTHON, ['-c', 'import torch'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: the torch oracle; apt-get install python3-torch to run it');
-    return false;
-  }
-})();
+import { PYTHON, torchIsHere } from './torch.js';
 
 const CASES = [
   ['bert, first token', smallConfig('cls')],
