@@ -18,6 +18,7 @@ import { createEngine } from '../src/runtime/engine.js';
 import { createInspector } from '../src/runtime/test-state/inspector.js';
 import { MemoryStore } from '../src/store/memory.js';
 import { PAYLOAD } from './machines.js';
+import { median } from './median.js';
 
 const ROUNDS = 15;
 const REQUESTS = 1000;
@@ -263,11 +264,6 @@ function headersOf(operation: string): Record<string, string> {
 
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

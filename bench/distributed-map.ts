@@ -15,6 +15,7 @@ import type { JsonObject } from '../src/lib/json.js';
 import { createEngine } from '../src/runtime/engine.js';
 import { revisionOf } from '../src/runtime/machines.js';
 import { SqliteStore } from '../src/store/sqlite.js';
+import { median } from './median.js';
 
 const ROUNDS = 5;
 const MIB = 1024 * 1024;
@@ -140,11 +141,6 @@ export async function measureDistributedMap(): Promise<JsonObject> {
     growthMiB: Math.round(growthMiB),
     hundredThousand: { itemsPerS: Math.round(most.itemsPerS), peakMiB: Math.round(most.peakMiB) },
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

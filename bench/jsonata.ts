@@ -12,6 +12,7 @@ import type { ExecutionState } from '../src/core/state.js';
 import type { Stimulus } from '../src/core/stimulus.js';
 import type { EpochMs, Nonce, RevisionId } from '../src/lib/brand.js';
 import type { JsonObject } from '../src/lib/json.js';
+import { median } from './median.js';
 
 const ROUNDS = 9;
 const ROUND_MS = 200;
@@ -142,11 +143,6 @@ export async function measureJsonata(): Promise<JsonObject> {
     };
   }
   return results;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -17,6 +17,10 @@ import { measureDistributedMap } from './distributed-map.js';
 import { measureEngine } from './engine.js';
 import { prepare } from './interpreter.js';
 import { measureJsonata } from './jsonata.js';
+import { median } from './median.js';
+import { measureEmbeddings } from './ml-embeddings.js';
+import { measureStrategies } from './ml-strategies.js';
+import { measureTraining } from './ml-training.js';
 import { CHAIN, PAYLOAD, WORKS, type Work } from './machines.js';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
@@ -55,11 +59,6 @@ async function timed(contender: Contender, transitions: number): Promise<number>
     elapsed = performance.now() - startedAt;
   }
   return (transitions * runs * 1000) / elapsed;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 function contendersFor(work: Work): Contender[] {
@@ -161,9 +160,14 @@ const PARTS: Record<string, () => Promise<JsonObject>> = {
   jsonata: measureJsonata,
   api: measureApi,
   map: measureDistributedMap,
+  training: measureTraining,
+  embeddings: measureEmbeddings,
 };
+/** Only when asked for: minutes of training. */
+const LONG: Record<string, () => Promise<JsonObject>> = { strategies: measureStrategies };
 const results: Record<string, unknown> = { node: process.version };
-for (const [name, measure] of Object.entries(PARTS)) {
+const asked = only === undefined ? PARTS : { ...PARTS, ...LONG };
+for (const [name, measure] of Object.entries(asked)) {
   if (only === undefined || only === name) results[name] = await measure();
 }
 console.log(`\n${JSON.stringify(results)}`);
