@@ -45,7 +45,7 @@ export async function measureStrategies(): Promise<JsonObject> {
       '| strategy | held-out accuracy | trained parameters (last stage) | steps | seconds |',
     );
     console.log('|---|---|---|---|---|');
-    const results: JsonObject = {};
+    const results: Record<string, JsonObject> = {};
     for (const [strategy, recipe] of Object.entries(RECIPES)) {
       if (only !== undefined && !only.includes(strategy)) continue;
       const result = await fineTune({
