@@ -127,7 +127,8 @@ export class RedisStore implements SharedStore {
       const [total, ...records] = await this.#link.fields(execution, ['commits', ...names]);
       const count = Number(total ?? 0);
       for (const record of records) {
-        if (record === null || commits.length >= count) return commits;
+        if (commits.length >= count) return commits;
+        if (record === null) return [...commits, MISSING];
         commits.push(toCommit(record));
       }
     }
@@ -261,6 +262,9 @@ export class RedisStore implements SharedStore {
     }
   }
 }
+
+/** Stands for a record that the count promises and that is not there: no digest leads over it. */
+const MISSING: JournalCommit = { after: 0 as Seq, facts: '', count: 0, digest: '' as Digest };
 
 /** `after count digest`, and the facts on the next line. */
 function toCommit(record: string): JournalCommit {

@@ -15,7 +15,15 @@ import type {
   Stray,
 } from './care.js';
 import type { SqliteDatabase } from './sqlite-file.js';
-import { type ExecutionRecord, ROW_COLUMNS, rowValues, textKey, toRow } from './sqlite-rows.js';
+import {
+  type ExecutionRecord,
+  READ_COLUMNS,
+  ROW_COLUMNS,
+  rowValues,
+  textKey,
+  toRow,
+} from './sqlite-rows.js';
+import { asBytes, withTexts } from './sqlite-text.js';
 import type { ExecutionRow, JournalCommit, Page, Store } from './store.js';
 
 export interface SqliteAccess {
@@ -35,7 +43,7 @@ export class SqliteCare implements StoreCare {
   readonly #headOf;
 
   constructor(private readonly access: SqliteAccess) {
-    const sql = 'SELECT last_seq AS seq, digest FROM executions WHERE arn = ?';
+    const sql = `SELECT last_seq AS seq, ${asBytes('digest')} FROM executions WHERE arn = ?`;
     this.#headOf = access.database.prepare(sql);
   }
 
@@ -45,8 +53,11 @@ export class SqliteCare implements StoreCare {
 
   async pending(arn: ExecutionArn): Promise<Pending> {
     const of = 'WHERE execution_id = (SELECT id FROM executions WHERE arn = ?) ORDER BY key';
-    const timers = this.#all(`SELECT key, due_at AS dueAt FROM timers ${of}`, arn);
-    const outbox = this.#all(`SELECT key, effect FROM outbox ${of}`, arn);
+    const timers = this.#all(`SELECT ${asBytes('key')}, due_at AS dueAt FROM timers ${of}`, arn);
+    const outbox = this.#all(
+      `SELECT ${asBytes('key')}, ${asBytes('effect')} FROM outbox ${of}`,
+      arn,
+    );
     return {
       timers: timers as { key: string; dueAt: EpochMs }[],
       outbox: (outbox as { key: string; effect: string }[]).map(({ key, effect }) => ({
@@ -58,7 +69,7 @@ export class SqliteCare implements StoreCare {
 
   async journals(limit: number, token: string | null): Promise<Page<ExecutionArn>> {
     const records = this.#all(
-      'SELECT id, arn FROM executions WHERE id > ? ORDER BY id LIMIT ?',
+      `SELECT id, ${asBytes('arn')} FROM executions WHERE id > ? ORDER BY id LIMIT ?`,
       Number(token ?? 0),
       limit + 1,
     ) as { id: number; arn: ExecutionArn }[];
@@ -70,7 +81,7 @@ export class SqliteCare implements StoreCare {
   async ended(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
     const [startedAt = 0, id = 0] = (token ?? '').split('.').map(Number);
     const records = this.#all(
-      `SELECT id, arn, details, ${COLUMNS} FROM executions
+      `SELECT ${READ_COLUMNS} FROM executions
        WHERE (started_at, id) > (?, ?) AND status <> 'RUNNING' ORDER BY started_at, id LIMIT ?`,
       startedAt,
       id,
@@ -207,9 +218,11 @@ export class SqliteCare implements StoreCare {
     });
     const orphan = 'execution_id NOT IN (SELECT id FROM executions)';
     const of = (kind: Stray['kind'], table: string, what: string): Stray[] =>
-      (this.#all(`SELECT ${what} AS what FROM ${table} WHERE ${orphan}`) as { what: string }[]).map(
-        (record) => ({ kind, what: record.what }),
-      );
+      (
+        this.#all(`SELECT CAST(${what} AS BLOB) AS what FROM ${table} WHERE ${orphan}`) as {
+          what: string;
+        }[]
+      ).map((record) => ({ kind, what: record.what }));
     return [
       ...lost,
       ...of('timer', 'timers', "'execution ' || execution_id || ' timer ' || key"),
@@ -221,7 +234,8 @@ export class SqliteCare implements StoreCare {
   #lostRows(): readonly { readonly id: number; readonly arn: string | null }[] {
     return this.#all(
       `SELECT c.execution_id AS id,
-              max(CASE WHEN c.after = 0 AND json_valid(c.facts) THEN json_extract(c.facts, '$[0].identity.arn') END) AS arn
+              CAST(max(CASE WHEN c.after = 0 AND json_valid(c.facts)
+                THEN json_extract(c.facts, '$[0].identity.arn') END) AS BLOB) AS arn
        FROM commits c WHERE c.execution_id NOT IN (SELECT id FROM executions)
        GROUP BY c.execution_id`,
     ) as { id: number; arn: string | null }[];
@@ -254,7 +268,7 @@ export class SqliteCare implements StoreCare {
   }
 
   #head(arn: ExecutionArn): JournalHead | null {
-    const [record] = this.#headOf.all([arn]);
+    const [record] = withTexts(this.#headOf.all([arn]));
     const { seq, digest } = (record ?? {}) as { seq?: Seq; digest?: Digest };
     return seq === undefined || digest === undefined ? null : { seq, digest };
   }
@@ -266,7 +280,7 @@ export class SqliteCare implements StoreCare {
   }
 
   #all(sql: string, ...values: (string | number)[]): unknown[] {
-    return this.access.read(() => this.access.database.prepare(sql).all(values));
+    return this.access.read(() => withTexts(this.access.database.prepare(sql).all(values)));
   }
 
   #number(sql: string): number {

@@ -2,10 +2,13 @@
 import type { Json } from '../lib/json.js';
 import type { SqliteDatabase } from './sqlite-file.js';
 import { textKey } from './sqlite-rows.js';
+import { asBytes, withTexts } from './sqlite-text.js';
 import type { Document, DocumentStore, Page } from './store.js';
 
 /** Sorts after every id with the same prefix. */
 const LAST_CHARACTER = '\u{10ffff}';
+
+const COLUMNS = `${asBytes('id')}, revision, ${asBytes('body')}`;
 
 export interface DocumentAccess {
   readonly database: SqliteDatabase;
@@ -28,15 +31,16 @@ export class SqliteDocuments implements DocumentStore {
 
   constructor(private readonly access: DocumentAccess) {
     const { database } = access;
-    this.#get = database.prepare('SELECT id, revision, body FROM documents WHERE kind=? AND id=?');
+    this.#get = database.prepare(`SELECT ${COLUMNS} FROM documents WHERE kind = ? AND id = ?`);
     this.#put = database.prepare(
       `INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body`,
     );
     this.#remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
     this.#list = database.prepare(
-      `SELECT id, revision, body FROM documents
-       WHERE kind = ? AND id > ? AND id >= ? AND id <= ? ORDER BY id LIMIT ?`,
+      `SELECT ${COLUMNS} FROM documents
+       WHERE kind = ? AND id > ? AND id >= ? AND id <= ?
+       ORDER BY documents.id LIMIT ?`,
     );
   }
 
@@ -71,13 +75,13 @@ export class SqliteDocuments implements DocumentStore {
   ): Promise<Page<Document>> {
     const { prefix = '', limit, token } = options;
     const bounds = [kind, token ?? '', prefix, prefix + LAST_CHARACTER, limit + 1];
-    const records = this.access.read(() => this.#list.all(bounds)) as DocumentRecord[];
+    const records = this.access.read(() => withTexts(this.#list.all(bounds))) as DocumentRecord[];
     const items = records.slice(0, limit).map(toDocument);
     return { items, next: records.length > limit ? (items.at(-1)?.id ?? null) : null };
   }
 
   #find(kind: string, id: string): DocumentRecord | null {
-    return (this.#get.all([kind, id])[0] as DocumentRecord | undefined) ?? null;
+    return (withTexts(this.#get.all([kind, id]))[0] as DocumentRecord | undefined) ?? null;
   }
 }
 

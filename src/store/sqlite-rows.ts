@@ -3,6 +3,7 @@ import { assert } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { JsonObject } from '../lib/json.js';
 import type { SqlValue } from './sqlite-file.js';
+import { asBytes } from './sqlite-text.js';
 import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
 
 /** Columns of ExecutionRow in the order of `rowValues`, but for `details` and `arn`. */
@@ -18,6 +19,14 @@ export const ROW_COLUMNS = [
   'redrive_count',
   'redriven_at',
 ] as const;
+
+/** Id, ARN, details and the columns above, as a query names them. */
+export const READ_COLUMNS = [
+  'id',
+  asBytes('arn'),
+  asBytes('details'),
+  ...ROW_COLUMNS.map((column) => (/_at$|_count$/.test(column) ? column : asBytes(column))),
+].join(', ');
 
 export function rowValues(row: ExecutionRow): SqlValue[] {
   return [
@@ -107,7 +116,7 @@ function branchQuery(
     values.push(startedAt, id);
   }
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-  const sql = `SELECT id, arn, details, ${ROW_COLUMNS.join(', ')} FROM executions ${where} ${NEWEST}`;
+  const sql = `SELECT ${READ_COLUMNS} FROM executions ${where} ${NEWEST}`;
   return { sql, values: [...values, limit] };
 }
 

@@ -1,10 +1,11 @@
 /** Every fixed statement of the SQLite store, prepared once. */
 import type { SqliteDatabase, SqliteStatement } from './sqlite-file.js';
-import { ROW_COLUMNS } from './sqlite-rows.js';
+import { READ_COLUMNS, ROW_COLUMNS } from './sqlite-rows.js';
+import { asBytes } from './sqlite-text.js';
 
 const COLUMNS = ROW_COLUMNS.join(', ');
-const EXECUTION = `SELECT id, arn, details, ${COLUMNS} FROM executions`;
-const TIMER = `SELECT e.arn AS arn, t.key AS key, t.due_at AS due_at
+const EXECUTION = `SELECT ${READ_COLUMNS} FROM executions`;
+const TIMER = `SELECT ${asBytes('e.arn')}, ${asBytes('t.key')}, t.due_at AS due_at
   FROM timers t JOIN executions e ON e.id = t.execution_id`;
 const HEAD = 'last_seq = ?, digest = ?, details = ?';
 const GUARD = 'id = ? AND last_seq = ? AND digest = ?';
@@ -33,7 +34,7 @@ export function prepareStatements(database: SqliteDatabase) {
       'INSERT INTO commits (execution_id, after, count, digest, facts) VALUES (?, ?, ?, ?, ?)',
     ),
     journal: prepare(
-      `SELECT c.after AS after, c.count AS count, c.digest AS digest, c.facts AS facts
+      `SELECT c.after AS after, c.count AS count, ${asBytes('c.digest')}, ${asBytes('c.facts')}
        FROM commits c WHERE c.execution_id = (SELECT id FROM executions WHERE arn = ?)
        ORDER BY c.id`,
     ),
@@ -51,7 +52,7 @@ export function prepareStatements(database: SqliteDatabase) {
     ),
     dropEffect: prepare('DELETE FROM outbox WHERE execution_id = ? AND key = ?'),
     pendingEffects: prepare(
-      `SELECT o.id AS id, e.arn AS arn, o.key AS key, o.effect AS effect
+      `SELECT o.id AS id, ${asBytes('e.arn')}, ${asBytes('o.key')}, ${asBytes('o.effect')}
        FROM outbox o JOIN executions e ON e.id = o.execution_id
        WHERE o.id > ? ORDER BY o.id LIMIT ?`,
     ),

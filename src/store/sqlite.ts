@@ -22,6 +22,7 @@ import { WriteGroup } from './sqlite-group.js';
 import { type Ownership, own, signOwner } from './sqlite-owner.js';
 import { type ExecutionRecord, listQuery, rowValues, textKey, toRow } from './sqlite-rows.js';
 import { prepareStatements, type Statements } from './sqlite-statements.js';
+import { withTexts } from './sqlite-text.js';
 import type {
   Commit,
   DocumentStore,
@@ -118,7 +119,9 @@ export class SqliteStore implements Store {
   }
 
   async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
-    const records = this.#explained(() => this.#sql.journal.all([arn])) as JournalCommit[];
+    const records = this.#explained(() =>
+      withTexts(this.#sql.journal.all([arn])),
+    ) as JournalCommit[];
     return records.map((record) => ({
       after: record.after as Seq,
       facts: record.facts,
@@ -128,7 +131,9 @@ export class SqliteStore implements Store {
   }
 
   async row(arn: ExecutionArn): Promise<ExecutionRow | null> {
-    const [record] = this.#explained(() => this.#sql.row.all([arn])) as ExecutionRecord[];
+    const [record] = this.#explained(() =>
+      withTexts(this.#sql.row.all([arn])),
+    ) as ExecutionRecord[];
     return record === undefined ? null : toRow(record);
   }
 
@@ -139,18 +144,20 @@ export class SqliteStore implements Store {
   ): Promise<Page<ExecutionRow>> {
     const { sql, values } = listQuery(filter, limit + 1, token);
     const records = this.#explained(() =>
-      this.#prepared(sql).all([...values]),
+      withTexts(this.#prepared(sql).all([...values])),
     ) as ExecutionRecord[];
     return page(records, limit, toRow, (record) => `${record.started_at}.${record.id}`);
   }
 
   async dueTimers(now: EpochMs, limit: number): Promise<readonly DueTimer[]> {
-    const records = this.#explained(() => this.#sql.dueTimers.all([now, limit])) as TimerRecord[];
+    const records = this.#explained(() =>
+      withTexts(this.#sql.dueTimers.all([now, limit])),
+    ) as TimerRecord[];
     return records.map(toTimer);
   }
 
   async nextTimer(): Promise<DueTimer | null> {
-    const [record] = this.#explained(() => this.#sql.nextTimer.all([])) as TimerRecord[];
+    const [record] = this.#explained(() => withTexts(this.#sql.nextTimer.all([]))) as TimerRecord[];
     return record === undefined ? null : toTimer(record);
   }
 
@@ -163,7 +170,7 @@ export class SqliteStore implements Store {
 
   async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {
     const records = this.#explained(() =>
-      this.#sql.pendingEffects.all([token === null ? 0 : Number(token), limit + 1]),
+      withTexts(this.#sql.pendingEffects.all([token === null ? 0 : Number(token), limit + 1])),
     ) as OutboxRecord[];
     return page(records, limit, toOutboxEntry, (record) => String(record.id));
   }
@@ -177,7 +184,7 @@ export class SqliteStore implements Store {
 
   async open(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
     const records = this.#explained(() =>
-      this.#sql.running.all([token === null ? 0 : Number(token), limit + 1]),
+      withTexts(this.#sql.running.all([token === null ? 0 : Number(token), limit + 1])),
     ) as ExecutionRecord[];
     return page(records, limit, toRow, (record) => String(record.id));
   }
