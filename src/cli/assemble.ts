@@ -125,9 +125,16 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     scratchRoot: join(home, 'scratch'),
     log,
   };
-  const ml = createMlHandlers({ config, home, secret });
   const mapItems = createMapItems({ files: services.files, s3: s3OptionsOf(config, secret) });
   const executions = createExecutionServiceSlot();
+  const ml = createMlHandlers({
+    config,
+    home,
+    secret,
+    artifacts: services.artifacts,
+    log,
+    executions: executions.service,
+  });
   const aws = createAws({
     config,
     local: new Map([['@aws-sdk/client-sfn', createExecutionActions(executions.service)]]),

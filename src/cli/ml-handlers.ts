@@ -1,7 +1,8 @@
 /** Wires the handlers of a model's life to the learning library, the registry and the endpoints. */
 import { join } from 'node:path';
 import { type Config, ConfigError } from '../handlers/config.js';
-import type { Handler } from '../handlers/handler.js';
+import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
+import type { ExecutionService } from '../handlers/execution-service.js';
 import { deployHandler } from '../handlers/ml/deploy.js';
 import { evaluateHandler } from '../handlers/ml/evaluate.js';
 import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
@@ -9,7 +10,6 @@ import { imageFolderHandler } from '../handlers/ml/image-folder.js';
 import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
 import { registerHandler } from '../handlers/ml/register.js';
-import { registryHandlers } from '../handlers/ml/registry-actions.js';
 import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js';
 import { validateHandler } from '../handlers/ml/validate.js';
 import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
@@ -21,6 +21,7 @@ import { fineTune } from '../ml/fine-tune.js';
 import { openRegistry } from '../ml/registry/index.js';
 import { openWorkspaces } from '../ml/workspace.js';
 import { endpointsFolder, openEndpoints } from '../serving/index.js';
+import { createServingHandlers } from './serving-handlers.js';
 
 export interface MlHandlers {
   readonly handlers: readonly Handler[];
@@ -32,6 +33,14 @@ export function createMlHandlers(options: {
   readonly config: Config;
   readonly home: string;
   readonly secret: ReadSecret;
+  readonly artifacts: ArtifactStore;
+  readonly log: Logger;
+  /** For nested executions. */
+  readonly executions: Promise<ExecutionService>;
+  /** Time of metrics, monitors and rollouts; default: the system's. */
+  readonly now?: () => number;
+  /** URL of a module with `loadClassifier`; default: our own encoder. */
+  readonly loader?: string;
 }): MlHandlers {
   const { config, home, secret } = options;
   const registry = openRegistry({ folder: join(home, 'registry') });
@@ -39,7 +48,9 @@ export function createMlHandlers(options: {
   const workspaces = openWorkspaces(join(home, 'workspaces'));
   const ingest = ingestHandler({ s3: s3Settings(config, secret) });
   const training = { fineTune: fineTune as FineTune };
-  const deploy = { registry, endpoints };
+  const loader = options.loader === undefined ? {} : { loader: options.loader };
+  const deploy = { registry, endpoints, ...loader };
+  const serving = createServingHandlers({ ...options, registry, endpoints });
   const sagemaker = createSageMaker({
     fineTune: training,
     deploy,
@@ -64,11 +75,14 @@ export function createMlHandlers(options: {
       selectBestHandler,
       evaluateHandler(),
       registerHandler({ registry }),
-      ...registryHandlers(registry),
       deployHandler(deploy),
+      ...serving.handlers,
       ...sagemaker.handlers,
     ],
-    close: () => sagemaker.stop(),
+    close: async () => {
+      await sagemaker.stop();
+      await serving.close();
+    },
   };
 }
 

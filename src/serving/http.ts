@@ -121,10 +121,12 @@ async function invocation(
   response.once('close', () => gone.abort(CLIENT_GONE));
   const inferenceId = request.header('x-amzn-sagemaker-inference-id')?.slice(0, 64) ?? null;
   const at = now();
+  const probe = request.header('x-stepwell-probe') !== undefined;
   const answer = await supervisor.invoke(record.name, texts, {
     targetVariant: request.header('x-amzn-sagemaker-target-variant') ?? null,
     sessionId: request.header('x-amzn-sagemaker-session-id')?.slice(0, 256) ?? null,
     inferenceId,
+    probe,
     signal: gone.signal,
   });
   const output = encodeAnswer(answer, topK, type);
@@ -132,9 +134,12 @@ async function invocation(
     .setHeader('x-Amzn-Invoked-Production-Variant', answer.variant)
     .setHeader('x-stepwell-revision', answer.revision)
     .setHeader('x-stepwell-model-version', answer.model.version ?? '')
-    .setHeader('content-type', output.contentType)
-    .end(output.text);
-  if (settings.capture !== null && record.name === answer.endpoint) {
+    .setHeader('content-type', output.contentType);
+  if (answer.fellBackFrom !== null) {
+    response.setHeader('x-stepwell-fell-back-from', answer.fellBackFrom);
+  }
+  response.end(output.text);
+  if (settings.capture !== null && !probe) {
     const { variant, endpoint } = answer;
     const eventId = String(response.getHeader('x-amzn-RequestId'));
     const input = { contentType, data: Buffer.from(bytes).toString('utf8') };

@@ -38,6 +38,21 @@ export {
   type SwitchRequest,
   type Variant,
 } from './endpoints.js';
+export {
+  type AlarmDefinition,
+  type AlarmResult,
+  DEFAULT_ALARMS,
+  evaluateAlarm,
+  type Evidence,
+  judge,
+  type Judgement,
+} from './alarms.js';
+export {
+  type CapturedRow,
+  capturedRows,
+  type LabelledRow,
+  labelledRows,
+} from './captured-calls.js';
 export { captureFolder, type CaptureRecord, readCapture } from './capture.js';
 export { type Feedback, feedbackFolder, readFeedback } from './feedback.js';
 export { errorText, type LiveAnswer, type LiveEndpoints, openLive } from './live.js';

@@ -38,12 +38,15 @@ export interface InvokeOptions {
   readonly inferenceId?: string | null;
   /** The same session gets the same variant as long as the weights are the same. */
   readonly sessionId?: string | null;
+  /** Asked only to see who answers: not measured, not captured, not copied. */
+  readonly probe?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface InvokeParts {
   readonly metrics: Metrics;
-  readonly random: () => number;
+  /** Draws for weights and samples; absent: an even sequence for weights, chance for samples. */
+  readonly random: (() => number) | undefined;
   /** Most that a request may take, whatever the endpoint's settings say. */
   readonly timeoutMs: number | undefined;
 }
@@ -57,7 +60,7 @@ export async function invokeServed(
 ): Promise<Invocation> {
   const { record } = entry;
   const settings = settingsOf(record.settings);
-  const variant = chosen(entry, options, parts.random);
+  const variant = chosen(entry, options, parts.random ?? (() => evenPoint(entry)));
   const request: Request = { entry, texts, options, parts, settings };
   if (entry.inFlight >= settings.limits.maxConcurrency) {
     const { name, model } = variant;
@@ -83,6 +86,9 @@ export async function invokeServed(
   }
 }
 
+/** Latencies that one look of the scaler reads; more add nothing to a percentile. */
+const MAX_LATENCIES = 10_000;
+
 interface Request {
   readonly entry: Served;
   readonly texts: readonly string[];
@@ -102,6 +108,14 @@ function chosen(
   throw invalid(`Variant ${String(targetVariant)} of endpoint ${record.name} not found.`);
 }
 
+/**
+ * Multiples of the golden ratio: every run of requests is spread as evenly as can be, so that 5 % of a
+ * hundred requests are five and not two or nine, without a period that a client could fall in step with.
+ */
+function evenPoint(entry: Served): number {
+  return (entry.invocations * 0.618_033_988_749_894_9) % 1;
+}
+
 async function answeredOrFallback(request: Request, variant: Variant): Promise<Invocation> {
   const { entry, settings, options } = request;
   // What serves now goes on with this request, even if a switch replaces it meanwhile.
@@ -118,7 +132,7 @@ async function answeredOrFallback(request: Request, variant: Variant): Promise<I
     const again = await answered(request, fallback, groups, false);
     return { ...again, fellBackFrom: variant.name };
   }
-  copy(request, invocation, groups);
+  if (options.probe !== true) copy(request, invocation, groups);
   return invocation;
 }
 
@@ -142,8 +156,10 @@ async function answered(
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const latencyMs = elapsed();
-    parts.metrics.record({ ...about, outcome: 'ok', latencyMs });
-    group.load.latencies.push(latencyMs);
+    if (options.probe !== true) {
+      parts.metrics.record({ ...about, outcome: 'ok', latencyMs });
+      if (group.load.latencies.length < MAX_LATENCIES) group.load.latencies.push(latencyMs);
+    }
     return {
       endpoint,
       variant: variant.name,
@@ -158,7 +174,7 @@ async function answered(
     };
   } catch (error) {
     const outcome = outcomeOf(error);
-    if (outcome !== null) {
+    if (outcome !== null && options.probe !== true) {
       parts.metrics.record({ ...about, outcome, latencyMs: elapsed(), fellBack: mayFallBack });
     }
     throw asServingError(error, variant.name, settings.limits.timeoutMs);
@@ -213,14 +229,15 @@ function copy(
   groups: ReadonlyMap<string, Group>,
 ): void {
   const { record } = entry;
+  const chance = parts.random ?? Math.random;
   for (const shadow of record.shadows ?? []) {
-    if (parts.random() * 100 < shadow.samplingPercentage) {
+    if (chance() * 100 < shadow.samplingPercentage) {
       compareWith(invocation, shadow, groups, parts.metrics, shadow);
     }
   }
   const { compare } = settings;
   if (compare === null || compare.with === invocation.variant) return;
-  if (parts.random() * 100 >= compare.samplingPercentage) return;
+  if (chance() * 100 >= compare.samplingPercentage) return;
   const other = record.variants.find((item) => item.name === compare.with);
   const own = record.variants.find((item) => item.name === invocation.variant);
   if (other !== undefined && own !== undefined) {

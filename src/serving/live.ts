@@ -9,7 +9,6 @@ import { liveServers } from './servers.js';
 
 export interface LiveAnswer {
   readonly status: number;
-  /** Lower-case names. */
   readonly variant: string | null;
   readonly revision: number | null;
   readonly version: string | null;
@@ -21,6 +20,9 @@ export interface LiveAnswer {
 export interface LiveOptions {
   readonly inferenceId?: string;
   readonly sessionId?: string;
+  readonly targetVariant?: string;
+  /** Asked only to see who answers: not measured, captured or compared. */
+  readonly probe?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -66,17 +68,13 @@ export function openLive(options: {
 
   return {
     url,
-    invoke: async (endpoint, texts, { inferenceId, sessionId, signal } = {}) => {
+    invoke: async (endpoint, texts, options = {}) => {
       const startedAt = performance.now();
       const response = await send(`/endpoints/${encodeURIComponent(endpoint)}/invocations`, {
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(inferenceId === undefined ? {} : { 'x-amzn-sagemaker-inference-id': inferenceId }),
-          ...(sessionId === undefined ? {} : { 'x-amzn-sagemaker-session-id': sessionId }),
-        },
+        headers: headersOf(options),
         body: JSON.stringify({ inputs: texts }),
-        ...(signal === undefined ? {} : { signal }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       const text = await response.text();
       const revision = response.headers.get('x-stepwell-revision');
@@ -113,6 +111,18 @@ export function openLive(options: {
       own = null;
       await serving?.close();
     },
+  };
+}
+
+function headersOf(options: LiveOptions): Record<string, string> {
+  const { inferenceId, sessionId, targetVariant, probe } = options;
+  const prefix = 'x-amzn-sagemaker-';
+  return {
+    'content-type': 'application/json',
+    ...(inferenceId === undefined ? {} : { [`${prefix}inference-id`]: inferenceId }),
+    ...(sessionId === undefined ? {} : { [`${prefix}session-id`]: sessionId }),
+    ...(targetVariant === undefined ? {} : { [`${prefix}target-variant`]: targetVariant }),
+    ...(probe === true ? { 'x-stepwell-probe': '1' } : {}),
   };
 }
 

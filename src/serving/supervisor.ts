@@ -63,7 +63,7 @@ export interface Supervisor {
 }
 
 export function supervise(options: SupervisorOptions): Supervisor {
-  const { endpoints, log = SILENT, random = Math.random } = options;
+  const { endpoints, log = SILENT, random } = options;
   const served = new Map<string, Served>();
   /** Every group of children that has not ended, those that are being replaced too. */
   const groups = new Set<Replicas>();

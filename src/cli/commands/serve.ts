@@ -17,6 +17,7 @@ import { ACCOUNT, REGION } from '../names.js';
 import { Problem } from '../problem.js';
 import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
+import { modelLocator } from '../serving-handlers.js';
 import { bold, cyan, dim, green } from '../style.js';
 import { VERSION } from '../version.js';
 
@@ -89,7 +90,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     host,
     log: parts.log,
     allowedHosts: options.allowHost,
-    locate: (model) => parts.services.artifacts.path(model.uri),
+    locate: modelLocator(parts.services.artifacts),
   });
   const retention = startRetention(parts, options);
   const engine = await parts.openEngine(null);

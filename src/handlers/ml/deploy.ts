@@ -71,22 +71,24 @@ export function deployHandler(options: DeployOptions): Handler {
 }
 
 const text: Json = { type: 'string', minLength: 1 };
+/** A model by its registry name, or by its address alone. */
+export const MODEL_CHOICE: Json = {
+  type: 'object',
+  properties: {
+    name: text,
+    version: text,
+    stage: { enum: [...STAGES] },
+    alias: text,
+    uri: text,
+  },
+};
 const PARAMETERS: JsonObject = {
   type: 'object',
   required: ['endpoint', 'model'],
   additionalProperties: false,
   properties: {
     endpoint: { type: 'string', pattern: '^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$' },
-    model: {
-      type: 'object',
-      properties: {
-        name: text,
-        version: text,
-        stage: { enum: [...STAGES] },
-        alias: text,
-        uri: text,
-      },
-    },
+    model: MODEL_CHOICE,
     instanceCount: { type: 'integer', minimum: 1, maximum: MAX_INSTANCES },
     variantName: { type: 'string', pattern: '^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$' },
     healthCheck: {
@@ -131,11 +133,9 @@ export async function runDeploy(
   const { registry, endpoints } = options;
   const chosen = [];
   for (const variant of request.variants) {
-    const version = await asRegistryTask(() => chosenVersion(variant.model, registry));
     chosen.push({
       ...variant,
-      version,
-      served: await servedModel(variant.model, version, context),
+      served: await candidateModel(variant.model, context, registry),
     });
   }
   if (chosen.length === 0) throw new TaskFailure('ValidationException', 'variants: none is given.');
@@ -215,6 +215,16 @@ async function chosenVersion(
     'ValidationException',
     `model.uri: ${uri} is not that of ${found.name} ${found.version}, ${found.uri}.`,
   );
+}
+
+/** The model as an endpoint serves it, with where it lies on this machine. */
+export async function candidateModel(
+  choice: ModelChoice,
+  context: HandlerContext,
+  registry: Registry,
+): Promise<ServedModel> {
+  const version = await asRegistryTask(() => chosenVersion(choice, registry));
+  return servedModel(choice, version, context);
 }
 
 async function servedModel(
