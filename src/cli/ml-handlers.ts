@@ -43,8 +43,12 @@ export function createMlHandlers(options: {
   readonly loader?: string;
 }): MlHandlers {
   const { config, home, secret } = options;
-  const registry = openRegistry({ folder: join(home, 'registry') });
-  const endpoints = openEndpoints(endpointsFolder(home));
+  const { now } = options;
+  const registry = openRegistry({
+    folder: join(home, 'registry'),
+    ...(now === undefined ? {} : { now }),
+  });
+  const endpoints = openEndpoints(endpointsFolder(home), now);
   const workspaces = openWorkspaces(join(home, 'workspaces'));
   const ingest = ingestHandler({ s3: s3Settings(config, secret) });
   const training = { fineTune: fineTune as FineTune };

@@ -92,10 +92,13 @@ export async function* linesBetween(
   to: number,
 ): AsyncGenerator<string> {
   const first = hourFolder(Math.max(0, from));
-  const last = hourFolder(Math.min(to, 8.64e15));
+  const last = hourFolder(Math.min(to, LAST_INSTANT));
   for (const path of await filesBelow(folder)) {
     const hour = /(\d{4}\/\d{2}\/\d{2}\/\d{2})\/[^/]+$/.exec(path.replaceAll('\\', '/'))?.[1];
     if (hour === undefined || hour < first || hour > last) continue;
     for (const line of (await readFile(path, 'utf8')).split('\n')) if (line !== '') yield line;
   }
 }
+
+/** Later years have five digits and would sort before ours. */
+const LAST_INSTANT = Date.UTC(9999, 11, 31);

@@ -19,6 +19,7 @@ export async function loadClassifier(folder) {
           score: runs,
           scores: [runs, texts.length, 0],
         }));
+      if (model.failing && !texts.includes('HEALTH')) throw new Error('the model is bad');
       if (texts.includes('THROW')) throw new Error('the model cannot read this');
       if (texts.includes('NAN'))
         return texts.map(() => ({ label: labels[0], score: Number.NaN, scores: [0, 0, 0] }));
