@@ -20,7 +20,7 @@ import { createSnsHandler } from '../handlers/sns.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import type { HandlerServices, TaskProgress } from '../runtime/dispatcher.js';
 import { createMapItems, s3OptionsOf } from '../handlers/map-items/index.js';
-import { createEngine } from '../runtime/engine.js';
+import { createEngine, type EngineOptions } from '../runtime/engine.js';
 import type { Engine } from '../runtime/face.js';
 import { isHalfRestored } from '../care/backup.js';
 import { StoreUnavailable } from '../store/unavailable.js';
@@ -66,9 +66,12 @@ export interface Parts {
   readonly log: Logger;
   readonly limits: ChosenLimits;
   /** Drives all open executions, or with `only` just these and what they start. */
-  openEngine(only: readonly ExecutionArn[] | null): Promise<Engine>;
+  openEngine(only: readonly ExecutionArn[] | null, instead?: EngineParts): Promise<Engine>;
   close(): Promise<void>;
 }
+
+/** Parts of the engine that a debugger wraps. */
+export type EngineParts = Partial<Pick<EngineOptions, 'store' | 'resources' | 'isStepped'>>;
 
 /** A store on Redis is shared: the engine of this process hears of the others. */
 async function joinPeers(joining: {
@@ -170,7 +173,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     executions,
     log,
     limits,
-    openEngine: async (only) => {
+    openEngine: async (only, instead = {}) => {
       await refuseHalfRestored(store);
       return createEngine({
         ...(await joinPeers({ spec, store, log, only, work: options.work })),
@@ -181,6 +184,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
         mapItems,
         limits: limits.limits,
         limitsOf: limits.limitsOf,
+        ...instead,
         ...(only === null ? {} : { only }),
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       });

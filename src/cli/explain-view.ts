@@ -43,7 +43,10 @@ export async function printExplanation(
   return visits.length;
 }
 
-function explainLines(visits: readonly VisitExplanation[], width: number): readonly string[] {
+export function explainLines(
+  visits: readonly VisitExplanation[],
+  width: number,
+): readonly string[] {
   return visits.flatMap((visit) => [...block(visit, width), '']);
 }
 
