@@ -1,9 +1,13 @@
 /** `stepwell debug`: breakpoints, steps forth and back, changes: on the command line or for an editor. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { getOwn, type Json } from '../../lib/json.js';
+import type { AdapterWorld } from '../../simulate/dap/adapter.js';
+import { converse, listenForEditors } from '../../simulate/dap/server.js';
 import { debugShell } from '../debug-shell.js';
 import { type DebugTarget, openDebugger } from '../debugging.js';
 import { readInput } from '../input.js';
 import { Problem } from '../problem.js';
+import { green } from '../style.js';
 import { parseSeed } from './simulate.js';
 
 interface DebugOptions {
@@ -17,6 +21,8 @@ interface DebugOptions {
   readonly store?: string;
   readonly config?: string;
   readonly json?: boolean;
+  readonly dap?: boolean;
+  readonly dapPort?: number;
 }
 
 export function addDebug(program: Command): void {
@@ -42,6 +48,8 @@ export function addDebug(program: Command): void {
     .option('--name <name>', 'name of the execution')
     .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
+    .option('--dap', 'speak the Debug Adapter Protocol on standard input and output', false)
+    .option('--dap-port <port>', 'the same on this loopback port (0: any free one)', parsePort)
     .option('--json', 'commands as lines on standard input, JSON lines out', false)
     .addHelpText(
       'after',
@@ -50,9 +58,11 @@ Examples:
   $ stepwell debug state-machines/hello.asl.json --break Formal
   $ stepwell debug order.asl.json --mocks order.mocks.yaml --break 'fail' --break 'Gate if $.n > 3'
   $ stepwell debug run-1a2b3c4d5e                what a finished execution did, forth and back
+  $ stepwell debug --dap                         for editors; docs/debugging.md has a launch.json
   $ printf 'next\\nprint $\\n' | stepwell debug state-machines/hello.asl.json`,
     )
     .action(async (what: string | undefined, options: DebugOptions) => {
+      if (options.dap || options.dapPort !== undefined) return speakToEditors(options);
       if (what === undefined) {
         throw new Problem(
           'Name a state machine or an execution.',
@@ -65,6 +75,65 @@ Examples:
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}
+
+/** Until the editor has gone, or, on a port, until a signal comes. */
+async function speakToEditors(options: DebugOptions): Promise<void> {
+  const open = openerFor(options);
+  if (options.dapPort === undefined) {
+    await converse(process.stdin, process.stdout, open);
+    process.stdin.destroy();
+    return;
+  }
+  const server = await listenForEditors(options.dapPort, open);
+  process.stderr.write(`${green('listening')} on 127.0.0.1:${server.port} for editors\n`);
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+  await server.close();
+}
+
+/** Arguments of launch and attach: the options of this command under the same names. */
+function openerFor(options: DebugOptions): AdapterWorld['open'] {
+  return async (args, how) => {
+    const text = (name: string): string | undefined => {
+      const value = getOwn(args, name);
+      return typeof value === 'string' && value !== '' ? value : undefined;
+    };
+    const what = text('program') ?? text('machine') ?? text('execution');
+    if (what === undefined) {
+      throw new Error(
+        how === 'attach'
+          ? '"execution" in the attach configuration names what to attach to.'
+          : '"program" in the launch configuration is the file with the definition.',
+      );
+    }
+    const given = {
+      mocks: text('mocks') ?? options.mocks,
+      testCase: text('case') ?? options.case,
+      store: text('store') ?? options.store,
+      config: text('config') ?? options.config,
+      name: text('executionName') ?? options.name,
+      seed: typeof args.seed === 'number' ? args.seed : options.seed,
+      live: args.live === true || options.live,
+      input: await inputOf(getOwn(args, 'input')),
+    };
+    const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
+    const of = how === 'attach' ? (text('execution') ?? what) : what;
+    return openDebugger({ what: of, ...Object.fromEntries(chosen) } as DebugTarget);
+  };
+}
+
+/** Text is read as on the command line (`@file` too); anything else is the input itself. */
+async function inputOf(given: Json | undefined): Promise<Json | undefined> {
+  return typeof given === 'string' ? readInput(given) : given;
 }
 
 async function debug(what: string, options: DebugOptions): Promise<number> {
