@@ -212,7 +212,7 @@ class Shell {
   private async override(
     command: Extract<DebugCommand, { do: 'result' | 'error' }>,
   ): Promise<void> {
-    const state = command.state ?? this.session.stop?.state ?? '';
+    const state = command.state ?? this.session.ahead(this.frame ?? this.session.focus());
     const made =
       command.do === 'result'
         ? { output: command.output }

@@ -435,7 +435,7 @@ export class Adapter {
     const command = parseCommand(text);
     if (command?.do === 'set') await still.edit({ frame, ...command.edit });
     if (command?.do === 'result' || command?.do === 'error') {
-      const state = command.state ?? still.stop?.state ?? '';
+      const state = command.state ?? still.ahead(frame);
       await still.override(
         state,
         command.do === 'result'

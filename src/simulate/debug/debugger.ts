@@ -175,6 +175,13 @@ export class Debugger {
     return this.state?.frames.has(frame) ? frame : ROOT_FRAME;
   }
 
+  /** The state that comes next where one looks. */
+  ahead(of: FrameId = this.focus()): string {
+    const stop = this.last;
+    if (stop !== null && stop.frame === of && stop.when === 'before') return stop.state;
+    return this.state?.frames.get(of)?.state ?? '';
+  }
+
   lastExit(of: FrameId): FactOf<'StateExited'> | null {
     return (
       this.facts.findLast(
