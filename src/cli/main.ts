@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   fork: async () => (await import('./commands/fork.js')).addFork,
   graph: async () => (await import('./commands/graph.js')).addGraph,
   simulate: async () => (await import('./commands/simulate.js')).addSimulate,
+  test: async () => (await import('./commands/test.js')).addTest,
   mocks: async () => (await import('./commands/mocks.js')).addMocks,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
@@ -82,7 +83,11 @@ function explain(error: unknown): number {
     process.stderr.write(`${red('error')} ${error.message}\n  ${error.mend}\n`);
     return EXIT.badInput;
   }
-  if (error instanceof ConfigError || isFileProblems(error) || error instanceof StoreUnavailable) {
+  if (
+    error instanceof ConfigError ||
+    isProblemOfFiles(error) ||
+    error instanceof StoreUnavailable
+  ) {
     process.stderr.write(`${red('error')} ${error.message}\n`);
     return EXIT.badInput;
   }
@@ -91,8 +96,8 @@ function explain(error: unknown): number {
 }
 
 /** By name: the simulator is loaded only when it is used. */
-function isFileProblems(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'FileProblems';
+function isProblemOfFiles(error: unknown): error is Error {
+  return error instanceof Error && ['FileProblems', 'InvalidMachine'].includes(error.name);
 }
 
 await main();

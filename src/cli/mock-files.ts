@@ -1,15 +1,12 @@
-/** Mock files from the command line: found, read, their functions loaded, and held against the machine. */
-import { dirname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
-import { isMockConfig, readMockConfig } from '../simulate/mocks/aws-config.js';
+/** Mock files from the command line: found, read, and held against the machine. */
+import type { JsonObject } from '../lib/json.js';
+import { isMockConfig } from '../simulate/mocks/aws-config.js';
 import { checkPlan } from '../simulate/mocks/check.js';
-import { type ReadPlan, readMockFile } from '../simulate/mocks/file.js';
+import { loadPlan } from '../simulate/mocks/load.js';
 import type { Plan } from '../simulate/mocks/plan.js';
 import { type FileProblem, FileProblems } from '../simulate/mocks/problems.js';
-import type { MockFunction } from '../simulate/mocks/rules.js';
+import { readDocument } from '../simulate/documents.js';
 import type { FieldValidationMode } from '../wire/service-outputs/check.js';
-import { readDocument } from './documents.js';
 import type { MachineFile } from './input.js';
 import { Problem } from './problem.js';
 
@@ -38,81 +35,16 @@ export async function loadMocks(
     );
   }
   const value = await readDocument(mocks, 'mock file');
-  const read = await readPlan(value, mocks, { machine: machine.name, testCase: testCase ?? null });
-  return checked(read, machine, choice.validate);
-}
-
-/** Throws FileProblems for what the machine does not have. */
-export function checked(
-  { plan, warnings }: ReadPlan,
-  machine: MachineFile,
-  validate: FieldValidationMode,
-): LoadedMocks {
-  const found = checkPlan(plan, JSON.parse(machine.text) as JsonObject, validate);
-  const errors = found.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) throw new FileProblems(plan.source, errors);
-  return { plan, warnings: [...warnings, ...found] };
-}
-
-/** A plan from a document: AWS's format or ours. `path` is the file it stands in. */
-export async function readPlan(
-  value: Json,
-  path: string,
-  wanted: { readonly machine: string; readonly testCase: string | null },
-  pointer = '',
-): Promise<ReadPlan> {
-  if (isMockConfig(value)) return readMockConfig(value, path, wanted);
-  if (wanted.testCase !== null) {
+  if (testCase !== undefined && !isMockConfig(value)) {
     throw new Problem(
-      `${path} has no test cases: --case is for AWS's MockConfigFile.json.`,
+      `${mocks} has no test cases: --case is for AWS's MockConfigFile.json.`,
       'Leave --case out, or give a file with "StateMachines" and "MockedResponses".',
     );
   }
-  return readMockFile(value, path, await functionsOf(value, path), pointer);
-}
-
-/** Functions that the rules name: `name` of the file's `module`, or `./file.js#name`. */
-async function functionsOf(value: Json, path: string): Promise<ReadonlyMap<string, MockFunction>> {
-  const found = new Map<string, MockFunction>();
-  const names = functionNames(value);
-  const own = isObject(value) ? getOwn(value, 'module') : undefined;
-  if (typeof own === 'string') {
-    for (const [name, exported] of Object.entries(await load(own, path))) {
-      if (typeof exported === 'function') found.set(name, exported as MockFunction);
-    }
-  }
-  for (const name of names) {
-    const hash = name.indexOf('#');
-    if (hash < 0) continue;
-    const exported = (await load(name.slice(0, hash), path))[name.slice(hash + 1)];
-    if (typeof exported !== 'function') {
-      throw new Problem(
-        `${path}: ${name.slice(0, hash)} exports no function "${name.slice(hash + 1)}".`,
-      );
-    }
-    found.set(name, exported as MockFunction);
-  }
-  return found;
-}
-
-function functionNames(value: Json): readonly string[] {
-  if (Array.isArray(value)) return value.flatMap(functionNames);
-  if (!isObject(value)) return [];
-  const own = getOwn(value, 'function');
-  const inner = Object.entries(value).flatMap(([key, member]) =>
-    // Results are data: what looks like a rule in them is none.
-    key === 'return' || key === 'payload' ? [] : functionNames(member as Json),
-  );
-  return typeof own === 'string' ? [own, ...inner] : inner;
-}
-
-async function load(module: string, from: string): Promise<Record<string, unknown>> {
-  const file = resolve(dirname(resolve(from)), module);
-  try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new Problem(
-      `${from}: the module ${module} cannot be loaded: ${(error as Error).message}`,
-    );
-  }
+  const wanted = { machine: machine.name, testCase: testCase ?? null };
+  const { plan, warnings } = await loadPlan(value, mocks, wanted);
+  const found = checkPlan(plan, JSON.parse(machine.text) as JsonObject, choice.validate);
+  const errors = found.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new FileProblems(plan.source, errors);
+  return { plan, warnings: [...warnings, ...found] };
 }

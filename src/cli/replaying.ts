@@ -4,7 +4,7 @@ import { defaultResponder } from '../simulate/mocks/defaults.js';
 import { type Difference, titleOf } from '../simulate/replay/diff.js';
 import { readHistory } from '../simulate/replay/history-file.js';
 import { type Replay, type ReplayOptions, replay } from '../simulate/replay/replay.js';
-import { readDocument } from './documents.js';
+import { readDocument } from '../simulate/documents.js';
 import { emit, emitResult } from './driving.js';
 import { EXIT } from './problem.js';
 import { bold, dim, green, red, yellow } from './style.js';

@@ -145,6 +145,8 @@ export type FactBody =
       readonly assigned?: JsonObject;
       /** Null ends the frame. */
       readonly next: string | null;
+      /** Of a Choice: index of the rule that held, null for Default; absent in journals of 0.1. */
+      readonly rule?: number | null;
     }
   | { readonly type: 'WaitStarted'; readonly until: EpochMs }
   | {

@@ -36,13 +36,14 @@ export function finish(turn: Turn, id: FrameId, state: State, result: Json): Eve
   );
 }
 
-/** Leaves the state for `next` (null: ends the frame). */
+/** Leaves the state for `next` (null: ends the frame); a Choice says by which rule (null: Default). */
 export function exitTo(
   turn: Turn,
   id: FrameId,
   state: State,
   completion: Completion,
   next: string | null,
+  rule?: number | null,
 ): Eventually<void> {
   const frame = turn.frame(id);
   const { output, assigned } = completion;
@@ -60,6 +61,7 @@ export function exitTo(
     // Recorded (BASE_EMPTY): an empty Assign leaves no trace.
     assigned: assigned === null || Object.keys(assigned).length === 0 ? null : assigned,
     next,
+    rule,
   });
   if (next === null) endFrame(turn, id);
   return undefined;

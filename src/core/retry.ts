@@ -57,7 +57,7 @@ export function chooseRecovery(
   missedHeartbeat = false,
 ): Recovery {
   const isMatch = (rule: { readonly errors: readonly string[] }): boolean =>
-    matches(rule.errors, failure.error) ||
+    matchesError(rule.errors, failure.error) ||
     // The history of a missed heartbeat says States.Timeout; both names catch it (reference 9).
     (missedHeartbeat && rule.errors.includes('States.HeartbeatTimeout'));
   const retrier = rules.retriers.findIndex(isMatch);
@@ -85,7 +85,7 @@ export function delayMs(rule: Retrier, attempt: number, random: () => number): n
  * `States.ALL` matches everything but States.Runtime; `States.TaskFailed` everything but a timeout.
  * A failure without an error name is matched by States.ALL and States.TaskFailed only.
  */
-function matches(names: readonly string[], error: string | null): boolean {
+export function matchesError(names: readonly string[], error: string | null): boolean {
   // Recorded (test_catch_states_runtime): not even a catcher that names States.Runtime gets it.
   if (error === RUNTIME) return false;
   for (const name of names) {

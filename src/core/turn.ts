@@ -25,6 +25,8 @@ export interface StateExit {
   readonly output: Json | undefined;
   readonly assigned: JsonObject | null;
   readonly next: string | null;
+  /** Of a Choice: the rule that held, null for Default. */
+  readonly rule?: number | null | undefined;
 }
 
 export class Turn {
@@ -83,6 +85,7 @@ export class Turn {
     const event = this.nextEvent(frame, type);
     const seq = this.nextSeq;
     const at = this.now;
+    if (exit.rule !== undefined) return this.chosen(frame, exit, exit.rule, event);
     if (assigned !== null) {
       const changed = output === undefined ? { assigned } : { output, assigned };
       return this.keep({ seq, at, frame, event, type, kind, name, ...changed, next });
@@ -92,6 +95,27 @@ export class Turn {
         ? { seq, at, frame, event, type, kind, name, next }
         : { seq, at, frame, event, type, kind, name, output, next },
     );
+  }
+
+  private chosen(
+    frame: FrameId,
+    { kind, name, output, assigned, next }: StateExit,
+    rule: number | null,
+    event: EventRef,
+  ): Fact {
+    return this.keep({
+      seq: this.nextSeq,
+      at: this.now,
+      frame,
+      event,
+      type: 'StateExited',
+      kind,
+      name,
+      ...(output === undefined ? {} : { output }),
+      ...(assigned === null ? {} : { assigned }),
+      next,
+      rule,
+    });
   }
 
   /** A fact that only the journal shows. */

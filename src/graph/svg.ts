@@ -50,6 +50,8 @@ export interface SvgOptions {
   /** None: the machine alone. Two: side by side. */
   readonly runs: readonly RunOverlay[];
   readonly divergence?: Divergence | null;
+  /** Instead of the run's name and status, where several runs are laid over each other. */
+  readonly heading?: string;
 }
 
 export function svg(graph: GraphBlock, options: SvgOptions): string {
@@ -67,8 +69,8 @@ export function svg(graph: GraphBlock, options: SvgOptions): string {
   ];
   runs.forEach((run, index) => {
     const x = index * (panelWidth + PANEL_GAP);
-    const heading =
-      run === null ? options.title : `${options.title} · ${run.title} · ${run.status}`;
+    const ofRun = run === null ? options.title : `${options.title} · ${run.title} · ${run.status}`;
+    const heading = options.heading ?? ofRun;
     parts.push(
       text(x + 12, 26, 'title', shorten(heading, Math.max(24, Math.floor(panelWidth / 9.8)))),
     );

@@ -67,12 +67,15 @@ export interface Simulation {
 /** The definition cannot run. */
 export class InvalidMachine extends Error {
   override readonly name = 'InvalidMachine';
-  constructor(readonly diagnostics: readonly Diagnostic[]) {
+  constructor(
+    readonly diagnostics: readonly Diagnostic[],
+    readonly path: string | null = null,
+  ) {
     const shown = diagnostics.map(({ code, message, location }) => {
       const place = location === null ? '' : ` at ${location}`;
       return `${code}: ${message}${place}`;
     });
-    super(`The state machine is not valid:\n${shown.join('\n')}`);
+    super(`${path ?? 'The state machine'} is not valid:\n  ${shown.join('\n  ')}`);
   }
 }
 

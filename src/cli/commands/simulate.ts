@@ -17,6 +17,7 @@ import {
   readInput,
   readMachine,
 } from '../input.js';
+import { printExplanation } from '../explain-view.js';
 import { type LoadedMocks, loadMocks } from '../mock-files.js';
 import { ROLE_ARN } from '../names.js';
 import { EXIT, Problem } from '../problem.js';
@@ -38,6 +39,7 @@ interface SimulateCommand {
   readonly name?: string;
   readonly json: boolean;
   readonly strict: boolean;
+  readonly explain: boolean;
 }
 
 const EXAMPLES = `
@@ -102,6 +104,7 @@ export function addSimulate(program: Command): void {
         .default('NONE'),
     )
     .option('--strict', 'refuse what AWS would refuse', false)
+    .option('--explain', 'show what each state did with its data', false)
     .option('--json', 'print one event a line and a result line', false)
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: SimulateCommand) => {
@@ -163,6 +166,7 @@ async function run(path: string, options: SimulateCommand): Promise<number> {
     signal,
     onFacts: followMain(view ?? new EventLines()),
   });
+  if (options.explain) await printExplanation(machine.text, run.facts, { json: options.json });
   return report(run, options.json);
 }
 

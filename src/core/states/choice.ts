@@ -41,7 +41,7 @@ export function compileChoice(definition: JsonObject, context: StateContext): St
       return chain(firstHolding(rules, effective, 0), (rule) => {
         if (rule !== null) {
           return chain(rule.complete(raw, effective), (completion) =>
-            exitTo(turn, id, state, completion, rule.next),
+            exitTo(turn, id, state, completion, rule.next, rules.indexOf(rule)),
           );
         }
         if (state.next === null) {
@@ -51,7 +51,7 @@ export function compileChoice(definition: JsonObject, context: StateContext): St
           );
         }
         return chain(flow.pass(raw, effective.input), (completion) =>
-          exitTo(turn, id, state, completion, state.next),
+          exitTo(turn, id, state, completion, state.next, null),
         );
       });
     },

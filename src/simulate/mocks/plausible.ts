@@ -91,7 +91,7 @@ function plainValue(shape: 'any' | 'string' | 'number' | 'boolean', name: string
 export function textFor(name: string): string {
   if (/arn$/i.test(name))
     return `arn:aws:service:us-east-1:123456789012:${name.replace(/arn$/i, '') || 'resource'}`;
-  if (/(date|time|timestamp|at|on)$/.test(name) || /(Date|Time)/.test(name))
+  if (/^(date|time|timestamp)$|[a-z](At|On)$/.test(name) || /(Date|Time)/.test(name))
     return '2026-01-01T00:00:00Z';
   if (/status|state$/i.test(name)) return 'SUCCEEDED';
   if (/url|uri$/i.test(name)) return `https://example.com/${name}`;

@@ -58,7 +58,7 @@ function intrinsicReferences(text: string): readonly Reference[] {
   const call = /(States\.\w+)\(([^()]*)/g;
   for (const [, name = '', args = ''] of text.matchAll(call)) {
     const kind = ARGUMENT_KINDS.find(([pattern]) => pattern.test(name))?.[1] ?? null;
-    for (const [path] of args.matchAll(/\$[\w.[\]'"*-]*/g)) {
+    for (const [path] of args.matchAll(/\$\$?[\w.[\]'"*-]*/g)) {
       const first = found.length === 0 || kind !== 'array';
       const reference = jsonPathReference(path, { kind: first ? kind : null, values: [] });
       if (reference !== null) found.push(reference);
@@ -138,7 +138,11 @@ function hintOf(operator: string, values: readonly Json[]): Hint {
 }
 
 /** Numbers on both sides of a bound. */
-function shift(operator: string, bound: number): readonly number[] {
+function shift(operator: string, limit: number): readonly number[] {
+  // A share stays a share.
+  if (limit > 0 && limit < 1)
+    return operator.startsWith('<') ? [limit / 2, limit] : [(1 + limit) / 2, limit];
+  const bound = limit;
   switch (operator) {
     case '>':
     case '!=':

@@ -34,7 +34,16 @@ const CONTINUATION = /(token|marker|lastevaluated|cursor|next|more|contin)/i;
 /** Visits after which a loop gets other values. */
 const PATIENCE = 5;
 
+const known = new WeakMap<JsonObject, WantedResults>();
+
+/** Kept for as long as the definition is: test suites ask again and again. */
 export function wantedOf(definition: JsonObject): WantedResults {
+  const found = known.get(definition) ?? findWanted(definition);
+  known.set(definition, found);
+  return found;
+}
+
+function findWanted(definition: JsonObject): WantedResults {
   const results = new Map<string, Tree>();
   const items = new Map<string, Tree>();
   const language = textOf(definition, 'QueryLanguage') ?? 'JSONPath';
