@@ -1,12 +1,12 @@
 /** `stepwell executions | describe | history | stop`: looking at what the store keeps. */
 import type { Command } from 'commander';
 import type { Fact } from '../../core/fact.js';
-import type { ExecutionState } from '../../core/state.js';
 import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
 import { assemble } from '../assemble.js';
 import { findExecution, readExecution, withStore } from '../kept.js';
 import { EXIT, Problem } from '../problem.js';
+import { type Beside, besideOf, beyondAws, damageOf, sizeOf, waitingOf } from '../status.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
 
 interface LookOptions {
@@ -39,9 +39,7 @@ export function addExecutions(program: Command): void {
   look('describe', 'status, input and result of one execution')
     .argument('<execution>', 'name or ARN')
     .action(async (id: string, options: LookOptions) => {
-      await withStore(options, async (store) => {
-        describe((await readExecution(store, id)).state, options);
-      });
+      await withStore(options, (store) => describe(store, id, options));
     });
   look('history', 'events of one execution, as GetExecutionHistory tells them')
     .argument('<execution>', 'name or ARN')
@@ -80,14 +78,28 @@ async function listExecutions(
     return;
   }
   if (items.length === 0) process.stdout.write('No executions yet.\n');
-  for (const row of items) process.stdout.write(`${rowLine(row)}\n`);
+  for (const row of items) {
+    const beside = row.status === 'RUNNING' ? await besideOf(store, row.arn) : null;
+    process.stdout.write(`${rowLine(row, beside)}\n`);
+  }
 }
 
-function rowLine(row: ExecutionRow): string {
-  const took = row.stoppedAt === null ? '' : dim(duration(row.stoppedAt - row.startedAt));
+function rowLine(row: ExecutionRow, beside: Beside | null): string {
+  const took = dim(duration((row.stoppedAt ?? Date.now()) - row.startedAt));
+  const events = typeof row.details.eventCount === 'number' ? row.details.eventCount : '?';
   const machine = row.stateMachineArn.split(':').at(-1) ?? '';
   const started = new Date(row.startedAt).toISOString();
-  return `${mark(row.status)} ${bold(row.name)}  ${machine}  ${dim(started)} ${took}`;
+  return `${mark(row.status)} ${bold(row.name)}  ${machine}  ${dim(started)} ${took} ${dim(`${events} events`)}${besideText(beside)}`;
+}
+
+function besideText(beside: Beside | null): string {
+  if (beside === null) return '';
+  if (beside.quarantine !== null) return `  ${red('quarantined')}`;
+  const [next] = beside.timers;
+  if (next === undefined) return '';
+  const left = Date.parse(next.dueAt) - Date.now();
+  const when = left < 0 ? yellow(`late ${duration(-left)}`) : dim(`in ${duration(left)}`);
+  return `  ${dim(`${next.key.split(':', 1)[0]} timer`)} ${when}`;
 }
 
 function mark(status: ExecutionStatus): string {
@@ -97,22 +109,59 @@ function mark(status: ExecutionStatus): string {
   return status === 'ABORTED' ? yellow(text) : red(text);
 }
 
-function describe(state: ExecutionState, options: LookOptions): void {
+async function describe(store: Store, id: string, options: LookOptions): Promise<void> {
+  const row = await store.row(await findExecution(store, id));
+  const damage = row === null ? null : await damageOf(store, row);
+  if (row !== null && damage !== null) {
+    describeDamaged(row, damage, await besideOf(store, row.arn), options);
+    return;
+  }
+  const { arn, facts, state } = await readExecution(store, id);
   const { identity, outcome } = state;
+  const size = await sizeOf(store, arn, facts, state);
+  const { timers, quarantine } = await besideOf(store, arn);
+  const beyond = beyondAws(size);
   const shown = {
     executionArn: identity.arn,
     stateMachineArn: identity.stateMachineArn,
     name: identity.name,
     status: state.status,
+    ...(quarantine === null ? {} : { quarantine }),
     startDate: new Date(state.startedAt).toISOString(),
     stopDate: state.stoppedAt === null ? null : new Date(state.stoppedAt).toISOString(),
+    lastEventDate: new Date(state.lastAt).toISOString(),
+    ...(state.status === 'RUNNING' ? { waitingFor: waitingOf(state), timers } : {}),
+    events: state.eventCount,
+    size,
+    ...(beyond === null ? {} : { beyondAws: beyond }),
     input: state.input,
     ...(outcome === null ? {} : outcome.ok ? { output: outcome.output } : outcome.failure),
-    events: state.eventCount,
     ...(state.forkedFrom === null ? {} : { forkedFrom: state.forkedFrom.origin }),
   };
-  const indent = options.json ? 0 : 2;
-  process.stdout.write(`${JSON.stringify(shown, null, indent)}\n`);
+  process.stdout.write(`${JSON.stringify(shown, null, options.json ? 0 : 2)}\n`);
+}
+
+/** The row still tells what it was. */
+function describeDamaged(
+  row: ExecutionRow,
+  damage: string,
+  beside: Beside,
+  options: LookOptions,
+): void {
+  const { arn, stateMachineArn, name, status, startedAt, stoppedAt } = row;
+  const shown = {
+    executionArn: arn,
+    stateMachineArn,
+    name,
+    status,
+    damaged: damage,
+    ...(beside.quarantine === null ? {} : { quarantine: beside.quarantine }),
+    startDate: new Date(startedAt).toISOString(),
+    stopDate: stoppedAt === null ? null : new Date(stoppedAt).toISOString(),
+    timers: beside.timers,
+  };
+  process.stdout.write(`${JSON.stringify(shown, null, options.json ? 0 : 2)}\n`);
+  process.exitCode = EXIT.failed;
 }
 
 function history(facts: readonly Fact[], options: LookOptions): void {
