@@ -1,5 +1,9 @@
 /** `--store` of the commands that look after a store: what it means, and opening it for one piece of work. */
 import type { Command } from 'commander';
+import { join } from 'node:path';
+import { loadConfig } from '../handlers/config.js';
+import { s3OptionsOf } from '../handlers/map-items/index.js';
+import { createSecrets } from '../handlers/secrets.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { defaultStore } from './assemble.js';
@@ -25,7 +29,15 @@ export async function useStore<T>(
   access: 'read' | 'write',
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const store = await openStore(storeSpec(options), { readOnly: access === 'read' });
+  const config = await loadConfig(null, process.cwd());
+  const store = await openStore(storeSpec(options), {
+    readOnly: access === 'read',
+    payloads: {
+      location: config.limits.payloads,
+      fallback: join(config.stateFolder, 'payloads'),
+      s3: s3OptionsOf(config, createSecrets(config)),
+    },
+  });
   try {
     return await work(store);
   } finally {
