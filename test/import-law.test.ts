@@ -72,6 +72,11 @@ const LAW: Readonly<Record<string, Row>> = {
       'core/validate',
       'core/resource',
       'expr',
+      // Looking into executions: explanations, pictures, debug sessions.
+      'explain',
+      'graph',
+      'simulate/debug',
+      'simulate/mocks',
     ],
     types: ['core', 'store'],
   },

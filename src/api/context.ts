@@ -5,6 +5,7 @@ import type { Inspector } from '../runtime/test-state/inspector.js';
 import type { Tag } from '../wire/operations.js';
 import type { Collection } from './collection.js';
 import type { ApiConfig } from './config.js';
+import type { Debugging } from './debugging.js';
 import type { Definitions } from './definitions.js';
 import type { Log } from './log.js';
 import type { LogSink } from './logging/sink.js';
@@ -44,6 +45,8 @@ export interface ApiContext {
   /** Runs one state by itself (TestState). */
   readonly inspect: Inspector;
   readonly log: Log;
+  /** Debug sessions of this server. */
+  readonly debug: Debugging;
   now(): EpochMs;
   /** In [0, 1): chooses the version of a weighted alias. */
   random(): number;

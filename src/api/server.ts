@@ -22,6 +22,7 @@ import { awsFace, sendAwsError } from './aws.js';
 import { Collection } from './collection.js';
 import { type ApiConfig, DEFAULT_CONFIG } from './config.js';
 import type { ApiContext } from './context.js';
+import { createDebugging, type LiveDebugging } from './debugging.js';
 import type { Definitions } from './definitions.js';
 import { resumeDeletions } from './deletion.js';
 import { directListener } from './direct.js';
@@ -46,6 +47,8 @@ export interface ApiOptions {
   readonly config?: Partial<ApiConfig>;
   readonly inspect: Inspector;
   readonly log?: Log;
+  /** Lets debug sessions hold live executions back. */
+  readonly debugging?: LiveDebugging;
   readonly mapRuns?: MapRuns;
   readonly logSink?: LogSink | null;
   /** Of the product, for the OpenAPI document. */
@@ -113,6 +116,7 @@ function admit(context: ApiContext, request: IncomingMessage, response: ServerRe
 export function createContext(options: ApiOptions): ApiContext {
   const { documents } = options.store;
   const now = options.now ?? (() => Date.now() as EpochMs);
+  const { uuid = randomUUID } = options;
   return {
     config: { ...DEFAULT_CONFIG, ...options.config },
     engine: options.engine,
@@ -127,9 +131,10 @@ export function createContext(options: ApiOptions): ApiContext {
     waiters: new Waiters(),
     inspect: options.inspect,
     log: options.log ?? SILENT_LOG,
+    debug: createDebugging(uuid, now, options.debugging ?? null),
     now,
     random: options.random ?? Math.random,
-    uuid: options.uuid ?? randomUUID,
+    uuid,
   };
 }
 
@@ -183,7 +188,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: `http://${host}:${port}`,
     api,
-    close: () => {
+    close: async () => {
+      // What they hold back goes on: nothing here may wait for a person.
+      await api.context.debug.sessions.close();
       stopLogging();
       return close(server);
     },

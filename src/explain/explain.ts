@@ -4,6 +4,7 @@
  * input, variables, context and answer. What the journal recorded wins over what is evaluated again, so
  * that a `$random` or `States.UUID` shows the value the run saw.
  */
+import { compileMachine } from '../core/compiler.js';
 import { contextObject, FrameScope } from '../core/context.js';
 import type { Stage } from '../core/env.js';
 import { apply } from '../core/evolve.js';
@@ -85,6 +86,19 @@ export async function explain(
     );
   }
   return explained;
+}
+
+/** The same for the text of a definition. */
+export function explainText(
+  definition: string,
+  facts: readonly Fact[],
+  only: { readonly state?: string } = {},
+): Promise<readonly VisitExplanation[]> {
+  return explain(compileText(definition), facts, only);
+}
+
+export function compileText(definition: string): Machine {
+  return compileMachine(JSON.parse(definition) as JsonObject);
 }
 
 /** The state before a fact, folding on from the visit before. */

@@ -5,6 +5,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Env } from '../core/env.js';
+import { fold } from '../core/evolve.js';
 import type { Fact, Failure } from '../core/fact.js';
 import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import type { ExecutionState } from '../core/state.js';
@@ -476,6 +477,11 @@ class LocalEngine implements Engine {
   }
 
   async state(arn: ExecutionArn): Promise<ExecutionState | null> {
+    // Its mailbox waits for a person: what is durable can be told all the same.
+    if (this.options.isStepped?.(arn)) {
+      const journal = await loadJournal(this.options.store, arn);
+      return journal === null ? null : fold(journal.facts);
+    }
     const known = this.live.peek(arn);
     if (known !== null && this.peers === null) return known;
     return this.live.enqueue(arn, async (live) => {

@@ -13,6 +13,8 @@ import type { JsonObject } from '../lib/json.js';
 import type { Revision } from './face.js';
 import { revisionOf } from './machines.js';
 
+export { ForkRefused };
+
 export interface ForkSource {
   readonly facts: readonly Fact[];
   readonly revision: Revision;

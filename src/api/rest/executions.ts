@@ -12,7 +12,9 @@ import type { RestRequest, Route } from './route.js';
 /** A bare name is looked for in at most this many machines. */
 const MAX_MACHINES_SEARCHED = 1000;
 
-const WHICH = { stateMachine: 'Name of the state machine, when the execution is given by name.' };
+export const WHICH = {
+  stateMachine: 'Name of the state machine, when the execution is given by name.',
+};
 
 export const executionRoutes: readonly Route[] = [
   {
@@ -169,7 +171,7 @@ function statusInput(query: URLSearchParams): Pick<Input<'ListExecutions'>, 'sta
 }
 
 /** The ARN a path segment means: itself, or the one execution of this name. */
-async function findArn(api: ApiContext, request: RestRequest): Promise<string> {
+export async function findArn(api: ApiContext, request: RestRequest): Promise<string> {
   const text = request.parameters.execution as string;
   if (text.startsWith('arn:')) return text;
   const machine = request.query.get('stateMachine');

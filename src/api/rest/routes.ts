@@ -6,13 +6,20 @@ import { readBody } from '../aws.js';
 import type { ApiContext } from '../context.js';
 import { dispatch } from '../dispatch.js';
 import { clientGone } from '../waiters.js';
+import { debugRoutes } from './debug.js';
 import { executionRoutes } from './executions.js';
+import { inspectionRoutes } from './inspection.js';
 import { sendProblem } from './problem.js';
 import type { Answer, RestRequest, Route } from './route.js';
 import { restful } from './shape.js';
 import { stateMachineRoutes } from './state-machines.js';
 
-export const ROUTES: readonly Route[] = [...stateMachineRoutes, ...executionRoutes];
+export const ROUTES: readonly Route[] = [
+  ...stateMachineRoutes,
+  ...executionRoutes,
+  ...inspectionRoutes,
+  ...debugRoutes,
+];
 
 export function restFace(api: ApiContext): Router {
   const router = Router({ caseSensitive: true });

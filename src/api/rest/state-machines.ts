@@ -131,7 +131,7 @@ export const stateMachineRoutes: readonly Route[] = [
 ];
 
 /** Text stays as given; an object becomes text. */
-function definitionText(body: JsonObject): Json | undefined {
+export function definitionText(body: JsonObject): Json | undefined {
   const given = getOwn(body, 'definition');
   return isObject(given) ? JSON.stringify(given, null, 2) : given;
 }

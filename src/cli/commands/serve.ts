@@ -7,6 +7,8 @@ import { environmentLogSink } from '../../api/logging/environment.js';
 import { startServer } from '../../api/server.js';
 import type { Logger } from '../../handlers/handler.js';
 import type { JsonObject } from '../../lib/json.js';
+import { Gates } from '../../simulate/debug/gates.js';
+import { Overrides } from '../../simulate/debug/live.js';
 import { createInspector } from '../../runtime/test-state/inspector.js';
 import { announceServer, openServing } from '../../serving/index.js';
 import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
@@ -93,7 +95,13 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     locate: modelLocator(parts.services.artifacts),
   });
   const retention = startRetention(parts, options);
-  const engine = await parts.openEngine(null);
+  const gates = new Gates();
+  const overrides = new Overrides();
+  const engine = await parts.openEngine(null, {
+    store: gates.over(parts.store),
+    resources: overrides.over(parts.registry),
+    isStepped: (arn) => gates.has(arn),
+  });
   let unannounce = async (): Promise<void> => undefined;
   try {
     const server = await startServer({
@@ -105,6 +113,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
       definitions: coreDefinitions(options.strict),
       inspect: createInspector(parts.registry, parts.services),
       log: apiLog(parts.log),
+      debugging: { gates, overrides, store: parts.store },
       logSink: environmentLogSink(process.env, fetch),
       version: VERSION,
       beside: {

@@ -4,7 +4,7 @@
  */
 import { evaluateIn, type StatesBindings } from '../../core/bindings.js';
 import type { FrameScope } from '../../core/context.js';
-import { compileJsonataTemplate } from '../../expr/jsonata.js';
+import { compileJsonataTemplate, type JsonataTemplate } from '../../expr/jsonata.js';
 import { compilePath } from '../../expr/path.js';
 import { deepEqual, type Json } from '../../lib/json.js';
 
@@ -35,9 +35,23 @@ export function compileExpression(given: string): Evaluate {
   }
   const path = PATH.test(text) ? operand(text) : null;
   if (path !== null) return async (scope) => path(scope) ?? null;
-  const template = compileJsonataTemplate(`{% ${text} %}`, 'expression');
+  const template = compileJsonata(text);
   return async (scope, more) => evaluateIn(template, scope, more);
 }
+
+/** JSONata of a state knows no `$` at the top; a person means the input by it. */
+function compileJsonata(text: string): JsonataTemplate {
+  try {
+    return compileJsonataTemplate(`{% ${text} %}`, 'expression');
+  } catch (error) {
+    const meant = text.replaceAll(TOP_DOLLAR, (found) => (found === '$' ? '$states.input' : found));
+    if (meant === text) throw error;
+    return compileJsonataTemplate(`{% ${meant} %}`, 'expression');
+  }
+}
+
+/** A text in quotes, or `$` before a member. */
+const TOP_DOLLAR = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?<![\w$])\$(?=[.[])/g;
 
 type Operand = (scope: FrameScope) => Json | undefined;
 

@@ -109,11 +109,17 @@ export class Gates {
         ? store.commit(wanted)
         : gate.commit(wanted, (passed) => store.commit(passed));
     };
+    // Bound once: every turn asks for them.
+    const bound = new Map<PropertyKey, unknown>([['commit', commit]]);
     return new Proxy(store, {
       get: (inner, name) => {
-        if (name === 'commit') return commit;
+        const known = bound.get(name);
+        if (known !== undefined) return known;
         const value: unknown = Reflect.get(inner, name, inner);
-        return typeof value === 'function' ? value.bind(inner) : value;
+        if (typeof value !== 'function') return value;
+        const made: unknown = value.bind(inner);
+        bound.set(name, made);
+        return made;
       },
     });
   }
