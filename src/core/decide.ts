@@ -122,9 +122,13 @@ function timersDue(turn: Turn, keys: readonly string[]): Eventually<void> {
   const timers = keys.flatMap((key) => parseTimer(key) ?? []);
   // Tasks that time out at the same instant are all shown as timed out before any failure is
   // handled (conformance: test_service_lambda_map_timeout).
+  // A task whose heartbeat and timeout are due together times out once, by the first of them.
+  const seen = new Set<FrameId>();
   const expired = timers.flatMap(({ kind, frame, setBy }) => {
-    const live = kind !== 'wait' && taskFrame(turn, frame, setBy) !== null;
-    return live ? [{ id: frame, missedHeartbeat: kind === 'heartbeat' }] : [];
+    const live = kind !== 'wait' && !seen.has(frame) && taskFrame(turn, frame, setBy) !== null;
+    if (!live) return [];
+    seen.add(frame);
+    return [{ id: frame, missedHeartbeat: kind === 'heartbeat' }];
   });
   for (const { id } of expired) showTaskFailure(turn, id, TIMED_OUT, 'timeout');
   const failures = each(expired, ({ id, missedHeartbeat }) =>

@@ -101,7 +101,8 @@ export class Delivery {
     }
   }
 
-  private pause(ms: number): Promise<void> {
+  /** Resolves after `ms`, or when the engine closes. */
+  pause(ms: number): Promise<void> {
     const { clock } = this.world;
     return new Promise((resolve) => {
       const end = (): void => {

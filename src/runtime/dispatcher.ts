@@ -59,7 +59,12 @@ export interface TaskReceiver {
   submitted(arn: ExecutionArn, task: TaskRef, output: Json): Promise<void>;
   heartbeat(arn: ExecutionArn, task: TaskRef): void;
   progress(progress: TaskProgress): void;
+  /** Resolves after `ms`, or when everything stops. */
+  pause(ms: number): Promise<void>;
 }
+
+/** Before a task whose store was away runs again. */
+const STORE_PAUSE_MS = 1_000;
 
 export interface TaskOrder {
   readonly state: ExecutionState;
@@ -135,6 +140,13 @@ export class Dispatcher {
     } catch (error) {
       // Shutting down: the attempt stays open and runs again with the next start.
       if (controller.signal.reason === SHUTDOWN) return;
+      // Our own store was away, which is no failure of the task: as if the worker had been lost.
+      if (isStoreUnavailable(error) && handler.onWorkerLost === 'rerun') {
+        this.services.log.warn('A task waits for the store.', { arn, error: messageOf(error) });
+        await this.receiver.pause(STORE_PAUSE_MS);
+        if (controller.signal.aborted) return;
+        return this.run({ ...order, recovered: true }, arn, task, controller);
+      }
       if (error instanceof TaskFailure) outcome = failure(error.error, error.reason);
       else {
         this.services.log.error(`The handler of ${resource.arn} threw.`, { error: stackOf(error) });
@@ -241,6 +253,10 @@ function runName(arn: string, by: number): string {
 
 function failure(error: string, cause: string): Outcome {
   return { ok: false, failure: { error, cause } };
+}
+
+function isStoreUnavailable(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StoreUnavailable';
 }
 
 function messageOf(error: unknown): string {

@@ -258,6 +258,7 @@ class LocalEngine implements Engine {
           .catch((error) => this.troubles.report('A heartbeat was lost.', error));
       },
       progress: (progress) => options.onProgress?.(progress),
+      pause: (ms) => this.delivery.pause(ms),
     });
   }
 
@@ -552,10 +553,11 @@ class LocalEngine implements Engine {
           : await this.peers.activities.take(activityArn, signal);
       if (order === null) return null;
       const { arn, task } = order;
-      const facts = await this.delivery.deliver(arn, {
-        type: 'ActivityStarted',
-        task,
-        workerName,
+      const started = { type: 'ActivityStarted', task, workerName } as const;
+      const facts = await this.delivery.deliver(arn, started).catch((error) => {
+        // Nobody knows whether it has begun: the next worker asks again.
+        this.activities.offer(activityArn, order);
+        throw error;
       });
       await this.peers?.activities.done(activityArn, order);
       // The task ended while it waited: look for the next one.

@@ -16,6 +16,8 @@ const BUSY_PAUSE_MS = 20;
 const OTHERS_PAUSE_MS = 1_000;
 /** Between the commit that names the holder and the setting here. */
 const SLACK_MS = 30_000;
+/** Pause before a store that was away is asked again. */
+const RETRY_MS = 1_000;
 
 /** Resolves when the timers are no longer in the store, or the delivery was given up. */
 type Deliver = (arn: ExecutionArn, keys: readonly string[]) => Promise<void>;
@@ -81,7 +83,10 @@ export class Scheduler {
     if (this.closed || this.cancelRefill === null) return;
     this.cancelRefill();
     this.cancelRefill = null;
-    await this.refill();
+    await this.refill().catch((error) => {
+      this.refillLater();
+      throw error;
+    });
   }
 
   private async refill(): Promise<void> {
@@ -104,11 +109,7 @@ export class Scheduler {
     const pause = this.share === null ? BUSY_PAUSE_MS : OTHERS_PAUSE_MS;
     const next = added > 0 ? 0 : this.clock.now() + pause;
     const again = full ? Math.max(this.loadedUntil, next) : this.clock.now() + this.horizonMs / 2;
-    if (again !== Number.POSITIVE_INFINITY) {
-      this.cancelRefill = this.clock.at(again as EpochMs, () => {
-        this.refill().catch(this.onError);
-      });
-    }
+    if (again !== Number.POSITIVE_INFINITY) this.refillAt(again as EpochMs);
     this.arm();
   }
 
@@ -119,6 +120,20 @@ export class Scheduler {
     const held = holder !== undefined && share.isAlive(holder);
     if (held && dueAt > this.clock.now() - HOLDER_LATE_MS) return false;
     return share.isMine(arn);
+  }
+
+  private refillAt(at: EpochMs): void {
+    this.cancelRefill = this.clock.at(at, () => {
+      this.refill().catch((error) => {
+        this.onError(error);
+        this.refillLater();
+      });
+    });
+  }
+
+  /** The store is away: timers go on when it is back. */
+  private refillLater(): void {
+    if (!this.closed) this.refillAt((this.clock.now() + RETRY_MS) as EpochMs);
   }
 
   /** Sets or moves a timer that the store holds already. */

@@ -68,12 +68,12 @@ export function derivedIndexes(facts: readonly Fact[]): Indexes {
     if (effect.do === 'finish') outbox.delete(`work:${effect.by}`);
   }
   // A timer that has fired is gone with the turn it caused.
-  for (const key of timers) if (isSpent(state, key)) timers.delete(key);
+  for (const key of timers) if (isSpentTimer(state, key)) timers.delete(key);
   if (state.status === 'RUNNING' && state.ready.size > 0) outbox.add('continue');
   return { timers: [...timers].sort(), outbox: [...outbox].sort() };
 }
 
-function isSpent(state: ExecutionState, key: string): boolean {
+export function isSpentTimer(state: ExecutionState, key: string): boolean {
   const timer = parseTimer(key);
   if (timer === null) return false;
   const phase = state.frames.get(timer.frame)?.phase;

@@ -2,7 +2,7 @@
  * Handlers that follow a script: what a task does depends on its resource and attempt alone, so a
  * run with a crash can be compared with one without. Every call is kept in a ledger.
  */
-import type { Handler, HandlerContext } from '../../src/handlers/handler.js';
+import type { Handler, HandlerContext, Logger } from '../../src/handlers/handler.js';
 import { TaskFailure } from '../../src/handlers/handler.js';
 import type { EpochMs } from '../../src/lib/brand.js';
 import { isObject, type Json } from '../../src/lib/json.js';
@@ -206,7 +206,7 @@ function tokenIn(parameters: Json): string {
 }
 
 /** What the composition root lends, as far as scripted handlers can need it. */
-export function testServices(log = silentLog): HandlerServices {
+export function testServices(log: Logger = silentLog): HandlerServices {
   const absent = (): never => {
     throw new Error('Not in this test.');
   };
@@ -220,7 +220,7 @@ export function testServices(log = silentLog): HandlerServices {
   };
 }
 
-export const silentLog = {
+export const silentLog: Logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: () => undefined,

@@ -20,6 +20,7 @@ import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.j
 import type { Order } from './order.js';
 import { Quota } from './quota.js';
 import { MapRunDrive } from './run.js';
+import { Patience } from './patience.js';
 import type { World } from './world.js';
 
 /** AWS: an Express execution ends after five minutes. */
@@ -44,6 +45,8 @@ export class MapRuns implements MapRunsFace {
   /** Work whose drive is not there yet, and whether it was cancelled meanwhile. */
   private readonly beginning = new Map<string, boolean>();
   private readonly quota = new Quota(MAX_OPEN_MAP_RUNS);
+  /** Map Runs that wait for the store before they begin. */
+  private readonly announcing = new Set<Patience>();
   private closed = false;
 
   constructor(private readonly world: MapRunsWorld) {}
@@ -68,14 +71,12 @@ export class MapRuns implements MapRunsFace {
     phase: Waiting,
     work: string,
   ): Promise<void> {
-    const { documents } = this.world.store;
     const arn = phase.request.mapRunArn;
-    const note: OpenNote = { executionArn: parent.identity.arn, frame, by: phase.by };
-    await documents.put(OPEN_KIND, arn, note as unknown as Json, 'any');
-    const machine = await this.world.machine(parent);
-    if (this.closed) return;
+    const machine = await this.announce(parent, frame, phase);
+    if (machine === null) return;
+    const payloadBytes = this.world.payloadBytesOf(parent.identity.arn as ExecutionArn);
     const drive = new MapRunDrive(
-      { ...this.world, payloadBytes: this.world.payloadBytesOf(note.executionArn as ExecutionArn) },
+      { ...this.world, payloadBytes },
       this.orderOf(parent, frame, phase, machine),
     );
     this.drives.set(arn, drive);
@@ -91,6 +92,25 @@ export class MapRuns implements MapRunsFace {
       if (waits) this.quota.leave();
       this.drives.delete(arn);
       this.byWork.delete(work);
+    }
+  }
+
+  /** Notes the Map Run as open and finds its machine; null when the engine closes meanwhile. */
+  private async announce(
+    parent: ExecutionState,
+    frame: FrameId,
+    phase: Waiting,
+  ): Promise<Machine | null> {
+    const { documents } = this.world.store;
+    const arn = phase.request.mapRunArn;
+    const note: OpenNote = { executionArn: parent.identity.arn, frame, by: phase.by };
+    const patience = new Patience(this.world, arn);
+    this.announcing.add(patience);
+    try {
+      await patience.insist(() => documents.put(OPEN_KIND, arn, note as unknown as Json, 'any'));
+      return (await patience.insist(() => this.world.machine(parent))) ?? null;
+    } finally {
+      this.announcing.delete(patience);
     }
   }
 
@@ -282,6 +302,7 @@ export class MapRuns implements MapRunsFace {
   /** Leaves all as it is; resolves when nothing runs any more. */
   async close(): Promise<void> {
     this.closed = true;
+    for (const patience of this.announcing) patience.isOver = true;
     for (const drive of this.drives.values()) drive.close();
     this.quota.releaseAll();
     await Promise.all(this.ends);

@@ -25,6 +25,7 @@ export function createInspector(resources: Resources, services: HandlerServices)
         submitted: async () => {},
         heartbeat: () => {},
         progress: () => {},
+        pause: async () => {},
       });
       dispatcher.start({
         state: turn.state,

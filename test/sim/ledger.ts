@@ -1,0 +1,118 @@
+/**
+ * What was promised to the outside, kept outside: acknowledged starts, stops, answers and heartbeats,
+ * and the calls of handlers. At the end the journals must hold every promise.
+ */
+import type { Fact } from '../../src/core/fact.js';
+import type { HandlerContext } from '../../src/handlers/handler.js';
+import type { ExecutionArn } from '../../src/lib/brand.js';
+import type { Json } from '../../src/lib/json.js';
+import { readToken } from '../../src/runtime/token.js';
+import type { Commit } from '../../src/store/store.js';
+import { LawBroken } from './checker.js';
+import type { SimWorld } from './world.js';
+
+export const TOKEN_KEY = 'a key for the simulator';
+
+type Promised =
+  | { readonly what: 'start'; readonly arn: string; readonly input: string }
+  | { readonly what: 'stop'; readonly arn: string; readonly sentAfter: number }
+  | { readonly what: 'redrive'; readonly arn: string }
+  | { readonly what: 'answer'; readonly token: string; readonly output: Json | undefined };
+
+export class Ledger {
+  private promises: (Promised & { readonly position: number })[] = [];
+  private beats: { token: string; sentAt: number; ackedAt: number }[] = [];
+  calls = 0;
+  private readonly ended = new Set<string>();
+
+  constructor(private readonly world: SimWorld) {}
+
+  promise(promised: Promised): void {
+    this.promises.push({ ...promised, position: this.world.disk.position });
+  }
+
+  heartbeat(token: string, sentAt: number): void {
+    this.beats.push({ token, sentAt, ackedAt: this.world.checker.commits });
+  }
+
+  called(_context: HandlerContext): void {
+    this.calls++;
+  }
+
+  /** Timeouts of heartbeats are judged against the beats that were acknowledged before. */
+  committed(commit: Commit): void {
+    const { checker, time } = this.world;
+    if (checker.clockWasSet || !commit.facts.includes('"stage":"timeout"')) return;
+    const scheduled = new Map(
+      checker.factsOf(commit.arn).flatMap((fact) => {
+        return fact.type === 'TaskScheduled' ? [[fact.seq, fact] as const] : [];
+      }),
+    );
+    for (const fact of JSON.parse(commit.facts) as Fact[]) {
+      if (fact.type !== 'TaskFailed' || fact.stage !== 'timeout') continue;
+      const task = scheduled.get(fact.scheduled);
+      if (!task?.heartbeatSeconds || (task.timeoutAt ?? 0) <= fact.at) continue;
+      const last = this.lastBeat(commit.arn, fact.scheduled);
+      if (last !== null && time.wall() < last + task.heartbeatSeconds * 1000) {
+        this.world.broken ??= new LawBroken(
+          `Task ${fact.scheduled} of ${commit.arn} missed a heartbeat that was acknowledged.`,
+        );
+      }
+    }
+  }
+
+  private lastBeat(arn: string, scheduled: number): number | null {
+    let last: number | null = null;
+    for (const { token, sentAt } of this.beats) {
+      const content = readToken(TOKEN_KEY, token);
+      if (content?.arn === arn && content.task.scheduled === scheduled) {
+        last = Math.max(last ?? 0, sentAt);
+      }
+    }
+    return last;
+  }
+
+  /** What was promised after `position` may be gone with the writes that were rolled back. */
+  forgetAfter(position: number): void {
+    this.promises = this.promises.filter((promised) => promised.position <= position);
+    this.beats = [];
+    this.ended.clear();
+  }
+
+  atEnd(): void {
+    for (const promised of this.promises) this.hold(promised);
+  }
+
+  private hold(promised: Promised): void {
+    if (promised.what === 'answer') {
+      const content = readToken(TOKEN_KEY, promised.token);
+      if (content === null) throw new LawBroken('A token that was accepted is none.');
+      const counted = this.world.checker.factsOf(content.arn).find((fact) => {
+        const ends = fact.type === 'TaskSucceeded' || fact.type === 'TaskFailed';
+        return ends && fact.scheduled === content.task.scheduled;
+      });
+      const output = counted?.type === 'TaskSucceeded' ? counted.output : undefined;
+      const same = JSON.stringify(output) === JSON.stringify(promised.output);
+      // An answer that is too large is accepted and fails the task.
+      const large = JSON.stringify(promised.output ?? null).length > 200_000;
+      if (counted === undefined || (!same && !large)) {
+        throw new LawBroken(`An accepted answer to ${content.arn} is not in its journal.`);
+      }
+      return;
+    }
+    const facts = this.world.checker.factsOf(promised.arn as ExecutionArn);
+    const [first] = facts;
+    if (first?.type !== 'ExecutionStarted') {
+      throw new LawBroken(`${promised.arn} was acknowledged and is gone (${promised.what}).`);
+    }
+    if (promised.what === 'start' && JSON.stringify(first.input) !== promised.input) {
+      throw new LawBroken(`${promised.arn} has another input.`);
+    }
+    if (promised.what === 'stop' && !facts.some(({ type }) => type === 'ExecutionEnded')) {
+      throw new LawBroken(`${promised.arn} was stopped and goes on.`);
+    }
+    if (promised.what === 'redrive' && !facts.some(({ type }) => type === 'ExecutionRedriven')) {
+      throw new LawBroken(`${promised.arn} was redriven and does not know.`);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * One schedule: a random machine, random clients and random faults from one seed, run to the end under
+ * the laws; a confluent machine must end as it does when nothing goes wrong.
+ */
+import { dispatch } from '../../src/api/dispatch.js';
+import { coreDefinitions } from '../../src/api/core-definitions.js';
+import { createContext } from '../../src/api/server.js';
+import { createEngine } from '../../src/runtime/engine.js';
+import type { ExecutionArn } from '../../src/lib/brand.js';
+import type { Json } from '../../src/lib/json.js';
+import { never } from '../support/faulty-store.js';
+import { resultOf } from '../support/run-machine.js';
+import { silentLog, testServices } from '../support/scripted-handlers.js';
+import { SeededRandom } from '../support/seeded-random.js';
+import { settled } from '../support/virtual-clock.js';
+import { LawBroken } from './checker.js';
+import { arnOf, runClients } from './clients.js';
+import { FaultPlan, type PlannedFault } from './faults.js';
+import { CHILD_DEFINITION, type GeneratedMachine, generateMachine } from './generator.js';
+import { TOKEN_KEY } from './ledger.js';
+import { type SimWorld, SimWorld as World } from './world.js';
+
+/** How a schedule is set up; all of it follows from the seed, and shrinking makes it simpler. */
+export interface Setup {
+  readonly seed: number;
+  readonly machine: GeneratedMachine;
+  readonly confluent: boolean;
+  readonly processes: number;
+  readonly executions: number;
+  readonly latencyMs: number;
+  readonly intensity: number;
+  readonly rollbacks: boolean;
+  /** The faults that happen, instead of random ones. */
+  readonly faults?: readonly PlannedFault[];
+}
+
+export interface Outcome {
+  readonly error: unknown;
+  readonly faults: readonly PlannedFault[];
+  readonly commits: number;
+  readonly results: Readonly<Record<string, Json>>;
+}
+
+/** Longest a world may take: clock jumps and pauses included. */
+const LIMIT_MS = 48 * 3_600_000;
+const MAX_STEPS = 60_000;
+
+export function setupOf(seed: number): Setup {
+  const random = new SeededRandom(seed ^ 0x5e7);
+  const confluent = random.chance(0.5);
+  return {
+    seed,
+    machine: generateMachine(seed, { confluent, outside: true }),
+    confluent,
+    processes: random.pick([1, 1, 1, 2, 3]),
+    executions: random.pick([1, 1, 2]),
+    latencyMs: random.pick([0, 0, 3, 40]),
+    intensity: random.pick([0.01, 0.05, 0.15]),
+    rollbacks: random.chance(0.1),
+  };
+}
+
+/** Runs the schedule and, where that says something, the same without faults. */
+export async function runSchedule(setup: Setup): Promise<Outcome> {
+  const outcome = await runOnce(setup);
+  if (outcome.error !== null || !setup.confluent || outcome.faults.length === 0) return outcome;
+  const calm = { ...setup, faults: [], processes: 1, latencyMs: 0 };
+  const oracle = await runOnce(calm);
+  if (oracle.error !== null) return { ...oracle, faults: [] };
+  for (const [name, result] of Object.entries(oracle.results)) {
+    const [is, should] = [JSON.stringify(outcome.results[name]), JSON.stringify(result)];
+    if (is === should) continue;
+    const error = new LawBroken(`${name} ends as ${is}, without faults as ${should}.`);
+    return { ...outcome, error };
+  }
+  return outcome;
+}
+
+async function runOnce(setup: Setup): Promise<Outcome> {
+  const { seed, intensity, rollbacks, faults } = setup;
+  const plan = new FaultPlan({
+    seed,
+    intensity,
+    rollbacks,
+    ...(faults === undefined ? {} : { only: faults }),
+  });
+  const { script } = setup.machine;
+  const { processes, latencyMs } = setup;
+  const world = new World({ seed, plan, script, processes, latencyMs });
+  let error: unknown = null;
+  try {
+    await furnish(world, setup);
+    await play(world, setup);
+    world.checker.atEnd();
+    world.ledger.atEnd();
+  } catch (failure) {
+    error = failure;
+  }
+  const results: Record<string, Json> = {};
+  for (let index = 0; index < setup.executions; index++) {
+    const state = world.checker.executions.get(arnOf(`e${index}`))?.state;
+    if (state !== undefined) results[`e${index}`] = resultOf(state);
+  }
+  return { error, faults: plan.happened, commits: world.checker.commits, results };
+}
+
+/** Files the machines with the API before anything can go wrong. */
+async function furnish(world: SimWorld, { machine }: Setup): Promise<void> {
+  const { disk } = world;
+  await disk.write((store) => store.documents.put('secret', 'task-token-key', TOKEN_KEY, null));
+  const store = {
+    ...disk.store,
+    documents: {
+      ...disk.store.documents,
+      get: (kind: string, id: string) => disk.store.documents.get(kind, id),
+      put: (kind: string, id: string, body: Json, expected: number | null | 'any') =>
+        disk.write((inner) => inner.documents.put(kind, id, body, expected)),
+      list: (kind: string, options: never) => disk.store.documents.list(kind, options),
+    },
+  } as never;
+  const api = createContext({
+    engine: await quietEngine(),
+    store,
+    definitions: coreDefinitions(false),
+    inspect: () => never(),
+    now: () => world.time.wall() as never,
+  });
+  const { signal } = new AbortController();
+  for (const [name, definition] of [
+    ['Machine', machine.definition],
+    ['Child', CHILD_DEFINITION],
+  ] as const) {
+    const members = {
+      name,
+      definition: JSON.stringify(definition),
+      roleArn: 'arn:aws:iam::123456789012:role/test',
+    };
+    await dispatch(api, 'CreateStateMachine', members, { signal });
+  }
+  disk.settle();
+}
+
+/** CreateStateMachine asks an engine for nothing; it only has to be there. */
+let quiet: ReturnType<typeof createEngine> | null = null;
+function quietEngine(): ReturnType<typeof createEngine> {
+  quiet ??= import('../../src/store/memory.js').then(({ MemoryStore }) =>
+    createEngine({
+      store: new MemoryStore(),
+      resources: { resolve: () => null, explainUnknown: () => '' },
+      services: testServices(),
+      log: silentLog,
+      clock: { now: () => 0 as never, at: () => () => undefined },
+    }),
+  );
+  return quiet;
+}
+
+async function play(world: SimWorld, setup: Setup): Promise<void> {
+  const opened = world.open();
+  let clientsDone = false;
+  runClients(world, {
+    executions: setup.executions,
+    input: setup.machine.input,
+    meddling: !setup.confluent,
+    activities: JSON.stringify(setup.machine.definition).includes(':activity:'),
+  }).then(
+    () => {
+      clientsDone = true;
+    },
+    (error) => {
+      world.broken ??= error;
+    },
+  );
+  await settled();
+  for (let step = 0; ; step++) {
+    if (world.broken !== null) throw world.broken;
+    const { checker } = world;
+    if (clientsDone && checker.allOver && checker.executions.size >= setup.executions) break;
+    if (step > MAX_STEPS || !world.time.advance(LIMIT_MS)) throw stuck(world);
+    await settled();
+    world.compareMemory();
+  }
+  await settled();
+  if (world.broken !== null) throw world.broken;
+  void opened;
+}
+
+function stuck(world: SimWorld): LawBroken {
+  const open = [...world.checker.executions].flatMap(([arn, { state }]) =>
+    state.status === 'RUNNING' ? [describeOpen(arn, state)] : [],
+  );
+  return new LawBroken(`Nothing goes on. Open: ${open.join('; ') || 'none'}`);
+}
+
+function describeOpen(arn: ExecutionArn, { frames }: { frames: ReadonlyMap<string, unknown> }): string {
+  const phases = [...frames.values()].map((frame) => {
+    const { state, phase } = frame as { state: string; phase: { is: string } };
+    return `${state} ${phase.is}`;
+  });
+  return `${arn} (${phases.join(', ')})`;
+}

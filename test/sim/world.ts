@@ -1,0 +1,170 @@
+/**
+ * One simulated world: time, the shared disk, the processes, the network between clients and them,
+ * and the ledger of what clients were promised. Everything in it is decided by one seed.
+ */
+import type { ExecutionArn } from '../../src/lib/brand.js';
+import type { HandlerContext, Logger } from '../../src/handlers/handler.js';
+import type { JsonObject } from '../../src/lib/json.js';
+import { type Clock, clockOver } from '../../src/runtime/clock.js';
+import { ApiError } from '../../src/wire/errors.js';
+import type { Script } from '../support/scripted-handlers.js';
+import { SeededRandom } from '../support/seeded-random.js';
+import { Checker } from './checker.js';
+import { Disk } from './disk.js';
+import type { FaultPlan } from './faults.js';
+import { Ledger } from './ledger.js';
+import { Network } from './network.js';
+import { SimProcess } from './process.js';
+import { SimTime } from './time.js';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly plan: FaultPlan;
+  readonly script: Script;
+  readonly processes: number;
+  /** Longest delay of an ordinary call to the store, in milliseconds. */
+  readonly latencyMs: number;
+  /** Called for what the engine reports. */
+  readonly onReport?: (message: string, fields: JsonObject) => void;
+}
+
+const TICK_MS = 2_000;
+const TICKS = 60;
+const RESTART_MS = [5, 700, 8_000] as const;
+
+export class SimWorld {
+  readonly time = new SimTime();
+  readonly disk = new Disk();
+  readonly checker = new Checker();
+  readonly plan: FaultPlan;
+  readonly script: Script;
+  /** Randomness of the engines. */
+  readonly random: SeededRandom;
+  /** Randomness of the world around them. */
+  readonly chance: SeededRandom;
+  readonly processes: (SimProcess | null)[];
+  readonly network: Network;
+  readonly ledger: Ledger;
+  /** Time as the people and services outside see it. */
+  readonly clock: Clock;
+  /** The first law that was broken. */
+  broken: unknown = null;
+  readonly log: Logger;
+
+  constructor(private readonly options: WorldOptions) {
+    const { seed, plan, script, processes } = options;
+    this.plan = plan;
+    this.script = script;
+    this.random = new SeededRandom(seed ^ 0x0e9);
+    this.chance = new SeededRandom(seed ^ 0xc4a);
+    this.processes = Array.from({ length: processes }, () => null);
+    this.clock = clockOver({
+      now: () => this.time.wall(),
+      after: (ms, wake) => this.time.after(ms, wake),
+    });
+    this.ledger = new Ledger(this);
+    this.network = new Network(this);
+    const silent = (): void => undefined;
+    this.log = {
+      debug: silent,
+      info: silent,
+      warn: silent,
+      error: (message, fields) => this.reported(message, fields ?? {}),
+    };
+    this.disk.onCommit = (commit) => {
+      this.ledger.committed(commit);
+      this.guard(() => this.checker.committed(commit, this.disk.store));
+    };
+    this.disk.onRollback = (position) => {
+      this.ledger.forgetAfter(position);
+      this.guard(() => this.checker.reload(this.disk.store));
+    };
+  }
+
+  /** A bug of ours ends the schedule, whoever notices it. */
+  private reported(message: string, fields: JsonObject): void {
+    this.options.onReport?.(message, fields);
+    const text = `${message} ${JSON.stringify(fields)}`;
+    if (/InvariantError|JournalCorrupt|TypeError|quarantined|A listener failed/.test(text)) {
+      this.broken ??= new Error(text);
+    }
+  }
+
+  guard(check: () => Promise<void>): void {
+    try {
+      check().catch((error) => {
+        this.broken ??= error;
+      });
+    } catch (error) {
+      this.broken ??= error;
+    }
+  }
+
+  async open(): Promise<void> {
+    await Promise.all(this.processes.map((_none, slot) => this.startProcess(slot)));
+    this.tick(TICKS);
+  }
+
+  private async startProcess(slot: number): Promise<void> {
+    const process = new SimProcess(this, slot);
+    this.processes[slot] = process;
+    await Promise.race([
+      process.open().catch(() => process.die()),
+      new Promise<void>((resolve) => process.whenDead(resolve)),
+    ]);
+  }
+
+  died({ id }: SimProcess): void {
+    this.processes[id] = null;
+    this.time.after(this.chance.pick(RESTART_MS), () => {
+      this.startProcess(id).catch((error) => {
+        this.broken ??= error;
+      });
+    });
+  }
+
+  powerLoss(): void {
+    for (const process of [...this.processes]) process?.die();
+  }
+
+  private tick(left: number): void {
+    const fault = this.plan.at('tick');
+    if (fault !== null) {
+      const process = this.processes[fault.nth % this.processes.length];
+      if (fault.fault === 'jump') {
+        this.checker.clockWasSet = true;
+        this.time.jump(fault.amount);
+      }
+      if (fault.fault === 'pause') process?.pause(fault.amount);
+      if (fault.fault === 'death') process?.die();
+    }
+    if (left > 0) this.time.after(TICK_MS, () => this.tick(left - 1));
+  }
+
+  latency(): number {
+    const { latencyMs } = this.options;
+    return latencyMs === 0 || this.chance.chance(0.5) ? 0 : this.chance.between(1, latencyMs);
+  }
+
+  called(context: HandlerContext): void {
+    this.ledger.called(context);
+  }
+
+  /** Holds what living engines remember to the journals. */
+  compareMemory(): void {
+    for (const process of this.processes) {
+      const engine = process?.engine as unknown as {
+        live: { peek(arn: ExecutionArn): Parameters<Checker['compare']>[1] | null };
+      } | null;
+      if (!engine) continue;
+      for (const arn of this.checker.executions.keys()) {
+        const state = engine.live.peek(arn);
+        if (state !== null) this.checker.compare(arn, state);
+      }
+    }
+  }
+}
+
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError;
+}
