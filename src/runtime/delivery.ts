@@ -86,10 +86,15 @@ export class Delivery {
   }
 
   /** Tries again while the store is out of reach; a bug or a damaged journal ends it. */
-  async surely(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
+  surely(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
+    return this.insist(arn, () => this.deliver(arn, stimulus));
+  }
+
+  /** Does `work` for an execution until the store has let it; never rejects. */
+  async insist(arn: ExecutionArn, work: () => Promise<unknown>): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
-        await this.deliver(arn, stimulus);
+        await work();
         return;
       } catch (error) {
         if (this.closed) return;

@@ -169,7 +169,8 @@ class LocalEngine implements Engine {
     };
     const drive = <T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T> =>
       this.delivery.drive(arn, work);
-    this.recovery = new Recovery({ store, outbox, troubles, drives, drive, inBackground });
+    const insist: Delivery['insist'] = (arn, work) => this.delivery.insist(arn, work);
+    this.recovery = new Recovery({ store, outbox, drives, drive, inBackground, insist });
   }
 
   private createOutbox(): Outbox {

@@ -5,18 +5,18 @@ import type { Store } from '../store/store.js';
 import { loadJournal } from './journal.js';
 import type { Live } from './live.js';
 import type { Outbox } from './outbox.js';
-import type { Troubles } from './troubles.js';
 
 const RECOVERY_BATCH = 500;
 
 export interface RecoveryWorld {
   readonly store: Store;
   readonly outbox: Outbox;
-  readonly troubles: Troubles;
   drives(arn: ExecutionArn): boolean;
   /** Works on an execution whose mailbox is held. */
   drive<T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T>;
   inBackground(arn: ExecutionArn, stimulus: Stimulus): void;
+  /** Does the work until the store has let it; never rejects. */
+  insist(arn: ExecutionArn, work: () => Promise<unknown>): Promise<void>;
 }
 
 export class Recovery {
@@ -41,13 +41,18 @@ export class Recovery {
     } while (token !== null);
   }
 
-  /** Begins again the work that fact `by` asked for; never rejects. */
+  /** Begins again the work that fact `by` asked for; when the store is away, as soon as it is back. */
   redispatch(arn: ExecutionArn, by: Seq): Promise<void> {
-    const { drive, outbox, store, troubles } = this.world;
-    return drive(arn, async (held) => {
-      if (held.state === null) return;
-      const journal = await loadJournal(store, arn);
-      outbox.begin(held.state, by, journal?.facts ?? [], true);
-    }).catch((error) => troubles.quarantine(arn, error));
+    const { drive, outbox, store, insist } = this.world;
+    const begin = (): Promise<void> =>
+      drive(arn, async (held) => {
+        if (held.state === null) return;
+        const journal = await loadJournal(store, arn);
+        outbox.begin(held.state, by, journal?.facts ?? [], true);
+      });
+    return begin().catch(() => {
+      // Not awaited: the others are taken up meanwhile.
+      insist(arn, begin);
+    });
   }
 }

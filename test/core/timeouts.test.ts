@@ -190,3 +190,21 @@ describe('clocks', () => {
     expect(wait?.type === 'WaitStarted' && wait.until - wait.at).toBe(10_000);
   });
 });
+
+describe('a pause of the process', () => {
+  it('that makes heartbeat and timeout of a task due together ends it once', async () => {
+    const definition = {
+      StartAt: 'T',
+      States: {
+        T: { Type: 'Task', Resource: 's:t', TimeoutSeconds: 8, HeartbeatSeconds: 5, End: true },
+      },
+    };
+    const world = await openWorld({ 's:t': { do: 'hang' } });
+    await world.engine.start(startRequest(definition, {}));
+    world.clock.jump(60_000);
+    const state = await world.clock.runUntil(world.engine.ended(TEST_ARN));
+    expect(state.outcome).toMatchObject({ ok: false, failure: { error: 'States.Timeout' } });
+    const facts = (await world.engine.facts(TEST_ARN)) ?? [];
+    expect(facts.filter((fact) => fact.type === 'TaskFailed')).toHaveLength(1);
+  });
+});

@@ -128,4 +128,33 @@ describe('timers', () => {
     expect(new Set(fired.map(({ arn }) => arn)).size).toBe(100_000);
     expect(fired.every(({ at }) => at >= VIRTUAL_EPOCH + 1000)).toBe(true);
   });
+
+  it('go on when the store was away while they were read', async () => {
+    const clock = new VirtualClock();
+    const timers = new MemoryStore();
+    const fired: string[] = [];
+    let reads = 0;
+    const store = {
+      dueTimers: async () => {
+        // The read at 30 s fails.
+        if (++reads === 2) throw new Error('away');
+        return clock.now() > VIRTUAL_EPOCH + 31_000 && fired.length === 0
+          ? [{ arn: 'a' as ExecutionArn, key: 'late', dueAt: (VIRTUAL_EPOCH + 90_000) as EpochMs }]
+          : [];
+      },
+    };
+    const errors: unknown[] = [];
+    const scheduler = new Scheduler(
+      Object.assign(Object.create(timers), store),
+      clock,
+      async (_arn, keys) => {
+        fired.push(...keys);
+      },
+      (error) => errors.push(error),
+    );
+    await scheduler.start();
+    await clock.pass(95_000);
+    expect(errors).toHaveLength(1);
+    expect(fired).toEqual(['late']);
+  });
 });

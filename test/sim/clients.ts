@@ -62,7 +62,10 @@ async function start(world: SimWorld, name: string, input: Json, afterMs: number
 async function stop(world: SimWorld, name: string): Promise<void> {
   await world.time.sleep(world.chance.between(0, 40_000));
   const arn = arnOf(name);
-  const reply = await world.network.request('StopExecution', { executionArn: arn, error: 'Enough' });
+  const reply = await world.network.request('StopExecution', {
+    executionArn: arn,
+    error: 'Enough',
+  });
   const sentAfter = world.checker.commits;
   if ('ok' in reply) world.ledger.promise({ what: 'stop', arn, sentAfter });
 }

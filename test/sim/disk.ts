@@ -18,6 +18,7 @@ export class Disk {
   awayUntil = 0;
   /** Writes are refused before this. */
   fullUntil = 0;
+  rolledBack = false;
   /** Writes so far; a rollback makes it smaller. */
   private log: Write[] = [];
   private base = 0;
@@ -45,6 +46,7 @@ export class Disk {
   }
 
   async rollback(writes: number): Promise<void> {
+    this.rolledBack = true;
     const keep = Math.max(this.base, this.log.length - writes);
     this.log = this.log.slice(0, keep);
     const older = new MemoryStore();
@@ -63,6 +65,26 @@ export interface Client {
   /** Delay of an ordinary call in milliseconds; 0 is at once. */
   latency(): number;
 }
+
+/** The part for doctors, always of what is on the disk now. */
+function careOf(
+  disk: Disk,
+  read: <T>(call: (store: MemoryStore) => Promise<T>) => Promise<T>,
+  write: <T>(call: (store: MemoryStore) => Promise<T>) => Promise<T>,
+): Store['care'] {
+  const current = (name: keyof Store['care']): ((...args: unknown[]) => Promise<unknown>) => {
+    const via = READS.has(name) ? read : write;
+    return (...args) =>
+      via((store) => (store.care[name] as (...given: unknown[]) => Promise<unknown>)(...args));
+  };
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(disk.store.care));
+  const own = Object.keys(disk.store.care);
+  return Object.fromEntries(
+    [...names, ...own].map((name) => [name, current(name as keyof Store['care'])]),
+  ) as unknown as Store['care'];
+}
+
+const READS: ReadonlySet<string> = new Set(['head', 'pending', 'strays', 'size']);
 
 export function viewOf(
   disk: Disk,
@@ -187,6 +209,7 @@ export function viewOf(
     dropEffect: (arn, key) => write((store) => store.dropEffect(arn, key)),
     open: (limit, token) => read((store) => store.open(limit, token)),
     remove: (arn) => write((store) => store.remove(arn)),
+    care: careOf(disk, read, write),
     close: async () => undefined,
   };
 }

@@ -272,11 +272,12 @@ class Generator {
   /** Work that is not done by a function of this engine. */
   private outsider(depth: number, later: readonly string[]): Definition {
     const roll = this.random.next();
-    if (roll < 0.3) {
+    // As on AWS, work that a worker was given and never heard of ends by a timeout only.
+    if (roll < 0.3 && !this.confluent) {
       return {
         Type: 'Task',
         Resource: ACTIVITY,
-        ...(this.confluent ? {} : { TimeoutSeconds: 300 }),
+        TimeoutSeconds: 300,
         ResultPath: '$.active',
         ...this.recovery(later),
       };

@@ -13,6 +13,9 @@ import type { SimWorld } from './world.js';
 
 export const TOKEN_KEY = 'a key for the simulator';
 
+/** No reply takes longer. */
+const REPLY_MS = 120_000;
+
 type Promised =
   | { readonly what: 'start'; readonly arn: string; readonly input: string }
   | { readonly what: 'stop'; readonly arn: string; readonly sentAfter: number }
@@ -23,11 +26,13 @@ export class Ledger {
   private promises: (Promised & { readonly position: number })[] = [];
   private beats: { token: string; sentAt: number; ackedAt: number }[] = [];
   calls = 0;
-  private readonly ended = new Set<string>();
+  private deafUntil = 0;
 
   constructor(private readonly world: SimWorld) {}
 
   promise(promised: Promised): void {
+    // Its write may have been among those that were rolled back while the reply was on its way.
+    if (this.world.time.elapsed < this.deafUntil) return;
     this.promises.push({ ...promised, position: this.world.disk.position });
   }
 
@@ -76,7 +81,7 @@ export class Ledger {
   forgetAfter(position: number): void {
     this.promises = this.promises.filter((promised) => promised.position <= position);
     this.beats = [];
-    this.ended.clear();
+    this.deafUntil = this.world.time.elapsed + REPLY_MS;
   }
 
   atEnd(): void {

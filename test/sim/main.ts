@@ -1,12 +1,137 @@
+/**
+ * npm run sim -- --seed N [--seeds M] [--jobs J] [--commit H]: runs schedules from seed N on. A seed that
+ * fails is made smaller and printed with the command that replays it; the exit status is then 1.
+ */
+import { execFileSync, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { runSchedule, setupOf } from './schedule.js';
-const from = Number(process.argv[2] ?? 1), n = Number(process.argv[3] ?? 1);
-const t0 = performance.now(); let commits = 0, faults = 0, fails = 0;
-const kinds = new Map<string, number[]>();
-for (let seed = from; seed < from + n; seed++) {
-  const outcome = await runSchedule(setupOf(seed));
-  commits += outcome.commits; faults += outcome.faults.length;
-  if (outcome.error) { fails++; const k = String(outcome.error).replace(/[0-9a-f]{8}-[0-9a-f-]+|e\d|\d+/g,'#').slice(0, 150); (kinds.get(k) ?? kinds.set(k, []).get(k)!).push(seed); if (n < 3) console.log(outcome.error, JSON.stringify(outcome.faults)); }
+import { kindOf, shrink } from './shrink.js';
+
+/** Failing seeds that are shrunk and shown in full; of the others the seed is enough. */
+const SHOWN = 3;
+const REPORT_MS = 10_000;
+
+interface Tally {
+  schedules: number;
+  commits: number;
+  faults: Record<string, number>;
+  failed: { seed: number; kind: string }[];
 }
-const s = (performance.now() - t0) / 1000;
-for (const [k, seeds] of kinds) console.log(seeds.length, k, seeds.slice(0, 6).join(','));
-console.log({ fails, perS: n / s, commits: commits / n, faults: faults / n });
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '1' },
+    jobs: { type: 'string' },
+    commit: { type: 'string' },
+    part: { type: 'string' },
+  },
+});
+const first = Number(values.seed);
+const count = Number(values.seeds);
+if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) {
+  console.error('Usage: npm run sim -- --seed N [--seeds M] [--jobs J] [--commit H]');
+  process.exit(2);
+}
+
+if (values.part !== undefined) await runPart();
+else await runAll();
+
+function head(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** In a child: every `jobs`-th seed; tells its parent now and then. */
+async function runPart(): Promise<void> {
+  const [part = 0, jobs = 1] = (values.part ?? '').split('/').map(Number);
+  let tally = emptyTally();
+  let told = performance.now();
+  const tell = (): void => {
+    process.send?.(tally);
+    tally = emptyTally();
+    told = performance.now();
+  };
+  for (let seed = first + part; seed < first + count; seed += jobs) {
+    const outcome = await runSchedule(setupOf(seed));
+    tally.schedules++;
+    tally.commits += outcome.commits;
+    for (const { fault } of outcome.faults) tally.faults[fault] = (tally.faults[fault] ?? 0) + 1;
+    if (outcome.error !== null) tally.failed.push({ seed, kind: kindOf(outcome.error) });
+    if (performance.now() - told > 1000) tell();
+  }
+  tell();
+  process.disconnect?.();
+}
+
+async function runAll(): Promise<void> {
+  const commit = head();
+  if (values.commit !== undefined && !commit.startsWith(values.commit)) {
+    console.log(`The seed was recorded at ${values.commit}; this is ${commit}.`);
+  }
+  const startedAt = performance.now();
+  const jobs = Number(values.jobs ?? (count >= 200 ? 2 : 1));
+  const total = emptyTally();
+  const line = (): string => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    const rate = (total.schedules / seconds).toFixed(0);
+    return `${total.schedules} of ${count} schedules, ${rate}/s, ${total.commits} commits, ${total.failed.length} failed`;
+  };
+  const timer = setInterval(() => console.log(line()), REPORT_MS);
+  await Promise.all(Array.from({ length: jobs }, (_, part) => child(part, jobs, total)));
+  clearInterval(timer);
+  console.log(line());
+  const faults = Object.entries(total.faults).sort(([, a], [, b]) => b - a);
+  console.log(`Faults: ${faults.map(([name, times]) => `${name} ${times}`).join(', ') || 'none'}`);
+  total.failed.sort((a, b) => a.seed - b.seed);
+  for (const { seed } of total.failed.slice(0, SHOWN)) await explain(seed, commit);
+  if (total.failed.length > SHOWN) {
+    for (const { seed, kind } of total.failed.slice(SHOWN)) console.log(`seed ${seed}: ${kind}`);
+  }
+  process.exitCode = total.failed.length > 0 ? 1 : 0;
+}
+
+function child(part: number, jobs: number, total: Tally): Promise<void> {
+  const args = ['--seed', String(first), '--seeds', String(count), '--part', `${part}/${jobs}`];
+  const made = fork(fileURLToPath(import.meta.url), args, { execArgv: process.execArgv });
+  made.on('message', (told: Tally) => {
+    total.schedules += told.schedules;
+    total.commits += told.commits;
+    total.failed.push(...told.failed);
+    for (const [name, times] of Object.entries(told.faults)) {
+      total.faults[name] = (total.faults[name] ?? 0) + times;
+    }
+  });
+  return new Promise((resolve, reject) => {
+    made.once('exit', (status) => {
+      if (status === 0) resolve();
+      else reject(new Error(`A part of the simulation ended with status ${status}.`));
+    });
+  });
+}
+
+async function explain(seed: number, commit: string): Promise<void> {
+  const setup = setupOf(seed);
+  const { error, faults } = await runSchedule(setup);
+  if (error === null) {
+    console.log(`Seed ${seed} failed once and not again: something is not decided by the seed.`);
+    return;
+  }
+  const shrunk = await shrink(setup, error, faults);
+  const { machine, executions, latencyMs } = shrunk.setup;
+  console.log(`\nSeed ${seed} fails. Replay: npm run sim -- --seed ${seed} --commit ${commit}`);
+  console.log(shrunk.error instanceof Error ? shrunk.error.stack : String(shrunk.error));
+  console.log(`Shrunk in ${shrunk.runs} runs: ${executions} execution(s), latency ${latencyMs} ms`);
+  console.log(`Faults: ${JSON.stringify(shrunk.setup.faults ?? faults)}`);
+  console.log(`Input: ${JSON.stringify(machine.input)}`);
+  console.log(`Script: ${JSON.stringify(machine.script).slice(0, 2_000)}`);
+  console.log(JSON.stringify(machine.definition, null, 2));
+}
+
+function emptyTally(): Tally {
+  return { schedules: 0, commits: 0, faults: {}, failed: [] };
+}

@@ -187,11 +187,15 @@ export class ScriptedHandlers implements Resources {
     while (left > 0) {
       const slice = Math.min(left, heartbeatEveryMs ?? left);
       await new Promise<void>((resolve, reject) => {
-        const cancel = clock.at((clock.now() + slice) as EpochMs, resolve);
-        context.signal.addEventListener('abort', () => {
+        const onAbort = (): void => {
           cancel();
           reject(context.signal.reason);
+        };
+        const cancel = clock.at((clock.now() + slice) as EpochMs, () => {
+          context.signal.removeEventListener('abort', onAbort);
+          resolve();
         });
+        context.signal.addEventListener('abort', onAbort);
       });
       if (heartbeatEveryMs !== undefined) context.heartbeat();
       left -= slice;
