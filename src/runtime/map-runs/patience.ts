@@ -11,7 +11,7 @@ export class Patience {
   isOver = false;
 
   constructor(
-    private readonly world: World,
+    private readonly world: Pick<World, 'clock' | 'report'>,
     private readonly mapRunArn: string,
   ) {}
 
