@@ -13,6 +13,7 @@ import { MemoryStore } from '../src/store/memory.js';
 import { SqliteStore } from '../src/store/sqlite.js';
 import { projectHistory } from '../src/wire/history.js';
 import { measureApi } from './api.js';
+import { printBars } from './bars.js';
 import { measureDistributedMap } from './distributed-map.js';
 import { measureEngine } from './engine.js';
 import { prepare } from './interpreter.js';
@@ -170,4 +171,5 @@ const asked = only === undefined ? PARTS : { ...PARTS, ...LONG };
 for (const [name, measure] of Object.entries(asked)) {
   if (only === undefined || only === name) results[name] = await measure();
 }
+printBars(results);
 console.log(`\n${JSON.stringify(results)}`);

@@ -128,14 +128,15 @@ export function compileJsonataCompletion(definition: JsonObject, at = ''): Jsona
   if (output === null && assign === null) {
     return (_scope, _more, otherwise) => ({ output: otherwise, assigned: null });
   }
-  return (scope, more, otherwise) =>
-    chain(output === null ? otherwise : evaluateIn(output, scope, more), (value) =>
-      assign === null
-        ? { output: value, assigned: null }
-        : chain(evaluateIn(assign, scope, more), (assigned) => ({
-            output: value,
-            assigned: asObject(assigned),
-          })),
+  const assignedFrom = (scope: FrameScope, more: StatesBindings, value: Json) =>
+    chain(evaluateIn(assign as JsonataTemplate, scope, more), (assigned) => ({
+      output: value,
+      assigned: asObject(assigned),
+    }));
+  if (output === null) return assignedFrom;
+  return (scope, more) =>
+    chain(evaluateIn(output, scope, more), (value) =>
+      assign === null ? { output: value, assigned: null } : assignedFrom(scope, more, value),
     );
 }
 

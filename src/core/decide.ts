@@ -76,13 +76,25 @@ function react(turn: Turn, stimulus: Stimulus): Eventually<void> {
 
 /** Works on frames in order until all wait, or the turn is full. */
 function run(turn: Turn): Eventually<void> {
-  for (;;) {
-    if (turn.facts.length >= turn.env.limits.factsPerTurn) return undefined;
-    const id = turn.result === null ? null : turn.nextReady();
-    if (id === null) return undefined;
-    const step = guard(turn, id, () => advance(turn, id));
-    if (step instanceof Promise) return step.then(() => run(turn));
+  for (let step = next(turn); step !== null; step = next(turn)) {
+    if (step instanceof Promise) return runOn(turn, step);
   }
+  return undefined;
+}
+
+/** The same once something has to be waited for. */
+async function runOn(turn: Turn, first: Promise<void>): Promise<void> {
+  await first;
+  for (let step = next(turn); step !== null; step = next(turn)) {
+    if (step instanceof Promise) await step;
+  }
+}
+
+/** One step of the next frame that can go on; null when there is none. */
+function next(turn: Turn): Eventually<void> | null {
+  if (turn.facts.length >= turn.env.limits.factsPerTurn) return null;
+  const id = turn.result === null ? null : turn.nextReady();
+  return id === null ? null : guard(turn, id, () => advance(turn, id));
 }
 
 function advance(turn: Turn, id: FrameId): Eventually<void> {

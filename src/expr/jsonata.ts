@@ -106,21 +106,23 @@ export function evaluateJsonata(
   return checked(expression, value, field, chance);
 }
 
-async function evaluateSlowly(
+/** No async function: every promise in between costs as much as a step of the evaluation. */
+function evaluateSlowly(
   expression: JsonataExpression,
   bindings: JsonataBindings,
   field: string,
   chance: Chance,
 ): Promise<Json> {
-  let result: unknown;
-  try {
-    const bound = expression.marksArrays ? structuredClone(bindings) : bindings;
-    result = await expression.compiled.evaluate(undefined, { ...bound, [CHANCE]: chance });
-  } catch (error) {
-    throw failure(expression, field, threw(error, chance));
-  }
-  if (result === undefined) throw failure(expression, field, ' returned nothing (undefined).');
-  return checked(expression, result, field, chance);
+  const bound = expression.marksArrays ? structuredClone(bindings) : bindings;
+  return expression.compiled.evaluate(undefined, { ...bound, [CHANCE]: chance }).then(
+    (result: unknown) => {
+      if (result !== undefined) return checked(expression, result, field, chance);
+      throw failure(expression, field, ' returned nothing (undefined).');
+    },
+    (error: unknown) => {
+      throw failure(expression, field, threw(error, chance));
+    },
+  );
 }
 
 /** The result as plain JSON of a bounded size. */

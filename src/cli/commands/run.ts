@@ -37,7 +37,6 @@ interface RunOptions extends LimitsOption {
   readonly name?: string;
   readonly json?: boolean;
   readonly strict?: boolean;
-  readonly express?: boolean;
   readonly explain?: boolean;
   readonly record?: string;
 }
