@@ -1,6 +1,6 @@
 /** The model folder that a run leaves: what transformers.js loads, its metrics and its card. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { basename, isAbsolute, join } from 'node:path';
 import { sha256 } from '../../lib/digest.js';
 import type { JsonObject } from '../../lib/json.js';
 import { type Family, POOLING_KEY } from '../encoder/config.js';
@@ -54,8 +54,44 @@ export function writeModelFolder(model: ModelFolder): void {
     });
   }
   json('config.json', classifierConfig(base, settings));
-  json('training_metrics.json', { ...result, onnxSha256: sha256(onnx), settings });
+  json('training_metrics.json', {
+    ...metricsOf(result),
+    onnxSha256: sha256(onnx),
+    settings: told(settings),
+  });
   writeDurably(join(folder, 'README.md'), modelCard(model));
+}
+
+/** Of the run, not of the model: equal weights make equal folders, so equal digests. */
+const NOT_OF_THE_MODEL: ReadonlySet<string> = new Set([
+  'modelDir',
+  'outputDir',
+  'checkpointDir',
+  'checkpointEverySteps',
+  'cacheDir',
+  'threads',
+  'seconds',
+  'peakMegabytes',
+  'resumedFromStep',
+]);
+/** Places: only the last part says what it was. */
+const PLACES: ReadonlySet<string> = new Set(['trainPath', 'validationPath']);
+
+function metricsOf({ stages, ...result }: FineTuneResult): JsonObject {
+  return { ...told(result), stages: stages.map(told) };
+}
+
+function told(value: object): JsonObject {
+  const entries = Object.entries(value)
+    .filter(([name]) => !NOT_OF_THE_MODEL.has(name))
+    .map(([name, member]) => [name, isPlace(name, member) ? basename(member) : member] as const);
+  return Object.fromEntries(entries) as JsonObject;
+}
+
+/** A base model is a hub id, or a folder of this machine. */
+function isPlace(name: string, value: unknown): value is string {
+  if (typeof value !== 'string') return false;
+  return PLACES.has(name) || (name === 'model' && isAbsolute(value));
 }
 
 function classifierConfig(base: BaseModel, { labels }: Settings): unknown {
