@@ -2,6 +2,7 @@
 import type { ExecutionService } from '../handlers/execution-service.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
 import { registryHandlers } from '../handlers/ml/registry-actions.js';
+import { monitorHandlers } from '../handlers/ml/monitor/index.js';
 import { rolloutHandlers } from '../handlers/ml/rollout/index.js';
 import type { Registry } from '../ml/registry/index.js';
 import { type Endpoints, openLive, type ServedModel, startServing } from '../serving/index.js';
@@ -42,6 +43,7 @@ export function createServingHandlers(options: ServingHandlersOptions): ServingH
     handlers: [
       ...registryHandlers(registry),
       ...rolloutHandlers({ home, registry, endpoints, live, ...given }),
+      ...monitorHandlers({ home, endpoints, live, executions: options.executions, ...given }),
     ],
     close: () => live.close(),
   };
