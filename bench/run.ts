@@ -22,6 +22,7 @@ import { median } from './median.js';
 import { measureEmbeddings } from './ml-embeddings.js';
 import { measureStrategies } from './ml-strategies.js';
 import { measureTraining } from './ml-training.js';
+import { measureRedisCommits, measureRestart, measureWaiting, measureWorkers } from './workers.js';
 import { CHAIN, PAYLOAD, WORKS, type Work } from './machines.js';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
@@ -163,9 +164,15 @@ const PARTS: Record<string, () => Promise<JsonObject>> = {
   map: measureDistributedMap,
   training: measureTraining,
   embeddings: measureEmbeddings,
+  redis: measureRedisCommits,
+  workers: measureWorkers,
+  restart: measureRestart,
 };
-/** Only when asked for: minutes of training. */
-const LONG: Record<string, () => Promise<JsonObject>> = { strategies: measureStrategies };
+/** Only when asked for: they take minutes. */
+const LONG: Record<string, () => Promise<JsonObject>> = {
+  strategies: measureStrategies,
+  waiting: measureWaiting,
+};
 const results: Record<string, unknown> = { node: process.version };
 const asked = only === undefined ? PARTS : { ...PARTS, ...LONG };
 for (const [name, measure] of Object.entries(asked)) {
