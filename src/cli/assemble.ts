@@ -19,6 +19,8 @@ import { createSecrets } from '../handlers/secrets.js';
 import { createSnsHandler } from '../handlers/sns.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import type { HandlerServices, TaskProgress } from '../runtime/dispatcher.js';
+import { createClusters } from '../handlers/kubernetes/client.js';
+import { createRunJobHandler } from '../handlers/kubernetes/run-job.js';
 import { createMapItems, s3OptionsOf } from '../handlers/map-items/index.js';
 import { createEngine, type EngineOptions } from '../runtime/engine.js';
 import type { Engine } from '../runtime/face.js';
@@ -28,6 +30,7 @@ import { openStore } from '../store/open.js';
 import type { Peers } from '../runtime/peers.js';
 import type { SharedStore, Store } from '../store/store.js';
 import { type ChosenLimits, chooseLimits } from './limits.js';
+import { onCluster } from './cluster-tasks.js';
 import { createLogger } from './logger.js';
 import { createMlHandlers } from './ml-handlers.js';
 
@@ -43,6 +46,8 @@ export interface AssembleOptions {
   readonly onProgress?: (progress: TaskProgress) => void;
   /** What this process does among others on a Redis store. */
   readonly work?: Work;
+  /** False: tasks that the configuration gives to Kubernetes run here, because this is the Job. */
+  readonly onCluster?: boolean;
 }
 
 /** What a process does for executions on a store that it shares with others. */
@@ -142,7 +147,8 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     config,
     local: new Map([['@aws-sdk/client-sfn', createExecutionActions(executions.service)]]),
   });
-  const registry = createRegistry({
+  const clusters = createClusters(config.kubernetes);
+  const ownRegistry = createRegistry({
     config,
     keysOf: aws.keysOf,
     handlers: [
@@ -152,6 +158,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
       }),
       createExecutionHandler(executions.service),
       createHttpInvokeHandler({ connections: config.connections, region: aws.sdk.region }),
+      createRunJobHandler({ config: config.kubernetes, clusters }),
       ...aws.handlers,
       ...ml.handlers,
     ],
@@ -164,6 +171,8 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
       s3: s3OptionsOf(config, secret),
     },
   });
+  const registry =
+    options.onCluster === false ? ownRegistry : onCluster(ownRegistry, config.kubernetes, clusters);
   return {
     config,
     home,

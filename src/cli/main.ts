@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   import: async () => (await import('./commands/backup.js')).addBackup,
   quarantine: async () => (await import('./commands/quarantine.js')).addQuarantine,
   serve: async () => (await import('./commands/serve.js')).addServe,
+  'run-task': async () => (await import('./commands/run-task.js')).addRunTask,
   worker: async () => (await import('./commands/worker.js')).addWorker,
 };
 

@@ -107,6 +107,13 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   artifacts: text,
   aws: closed({ region: text, endpoint: text, accountId: text }),
   endpoints: { type: 'object' },
+  kubernetes: closed({
+    kubeconfig: text,
+    context: text,
+    namespace: text,
+    clusters: textMap,
+    tasks: { type: 'object', additionalProperties: { type: 'object', required: ['spec'] } },
+  }),
   connections: { type: 'object', additionalProperties: CONNECTION_SCHEMA },
   sagemaker: closed({
     trainingDefaults: { type: 'object' },

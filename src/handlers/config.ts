@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
+import type { KubernetesConfig } from './kubernetes/client.js';
 import { CONFIG_SCHEMA, FUNCTION_SCHEMA } from './config-schema.js';
 import { type Connection, parseConnection, type RawConnection } from './http-invoke-connections.js';
 import { type Check, compileCheck, escapePointer } from './schema-check.js';
@@ -41,6 +42,8 @@ export interface Config {
   readonly endpoints: JsonObject;
   /** `trainingDefaults` and `endpointDefaults`: what a machine's SageMaker parameters leave out. */
   readonly sagemaker: JsonObject;
+  /** Clusters that Jobs run on, and which tasks do. */
+  readonly kubernetes: KubernetesConfig;
 }
 
 /** What a configured function name leads to; `parameters` are merged under those of the task. */
@@ -234,6 +237,12 @@ export function parseConfig(
     ),
     endpoints: raw.endpoints ?? {},
     sagemaker: raw.sagemaker ?? {},
+    kubernetes: {
+      ...raw.kubernetes,
+      ...(raw.kubernetes?.kubeconfig === undefined
+        ? {}
+        : { kubeconfig: within(raw.kubernetes.kubeconfig) }),
+    },
   };
 }
 
@@ -254,6 +263,7 @@ interface RawConfig {
   readonly connections?: Raw<RawConnection>;
   readonly endpoints?: JsonObject;
   readonly sagemaker?: JsonObject;
+  readonly kubernetes?: KubernetesConfig;
 }
 
 interface RawLimits {

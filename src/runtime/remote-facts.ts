@@ -9,7 +9,7 @@ import type { Peers } from './peers.js';
 import type { Troubles } from './troubles.js';
 
 /** An execution that is driven here ends mostly before this: nobody has to be asked. */
-const FIRST_LOOK_MS = 150;
+const FIRST_LOOK_MS = 20;
 const LONGEST_LOOK_MS = 2_000;
 /** How long others remember that somebody waits here. */
 export const WATCH_MS = 15_000;
