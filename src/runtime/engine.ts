@@ -33,6 +33,7 @@ import type {
   Started,
   StartRequest,
   TokenAnswer,
+  HistoryPageRequest,
 } from './face.js';
 import { loadJournal } from './journal.js';
 import { Listeners, type FactsListener, untilEnded } from './listeners.js';
@@ -499,6 +500,19 @@ class LocalEngine implements Engine {
   async history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null> {
     const facts = await this.facts(arn);
     return facts === null ? null : projectHistory(facts);
+  }
+
+  async historyPage(arn: ExecutionArn, page: HistoryPageRequest) {
+    const facts = await this.facts(arn);
+    if (facts === null) return null;
+    const { limit, newestFirst } = page;
+    const total = facts.findLast((fact) => fact.event !== null)?.event?.id ?? 0;
+    const from = page.from ?? (newestFirst ? total : 1);
+    const range = newestFirst
+      ? { from: from - limit + 1, to: from }
+      : { from, to: from + limit - 1 };
+    const events = projectHistory(facts, range);
+    return { events: newestFirst ? events.reverse() : events, total };
   }
 
   revision(id: RevisionId): Promise<Revision | null> {

@@ -67,6 +67,13 @@ export interface ForkRequest {
   readonly revision: Revision;
 }
 
+export interface HistoryPageRequest {
+  /** First id of the page; null: the first, or the last when newest first. */
+  readonly from: number | null;
+  readonly limit: number;
+  readonly newestFirst: boolean;
+}
+
 export interface Engine {
   readonly mapRuns: MapRunsFace;
   start(request: StartRequest): Promise<Started>;
@@ -77,6 +84,11 @@ export interface Engine {
   facts(arn: ExecutionArn): Promise<readonly Fact[] | null>;
   /** AWS events, ids 1…n. */
   history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null>;
+  /** Those of `limit` events with ids from `from` up, or from `from` down, and how many there are in all. */
+  historyPage(
+    arn: ExecutionArn,
+    page: HistoryPageRequest,
+  ): Promise<{ readonly events: readonly HistoryEvent[]; readonly total: number } | null>;
   revision(id: RevisionId): Promise<Revision | null>;
   list(filter: ExecutionFilter, limit: number, token: string | null): Promise<Page<ExecutionRow>>;
   /** Aborts; resolves to the stop instant, or null when the execution is over or unknown. */

@@ -23,7 +23,16 @@ type Shown = { readonly type: string; readonly details?: readonly [string, JsonO
 
 const NOT_TRUNCATED = { truncated: false };
 
-export function projectHistory(facts: Iterable<Fact>): HistoryEvent[] {
+/** Ids of the events that are wanted, both ends included. */
+export interface EventRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const ALL: EventRange = { from: 1, to: Number.POSITIVE_INFINITY };
+
+/** Texts of inputs and outputs are made for the wanted events only: a page of a long history is small. */
+export function projectHistory(facts: Iterable<Fact>, wanted: EventRange = ALL): HistoryEvent[] {
   const events: HistoryEvent[] = [];
   let draft: Draft | null = null;
   for (const fact of facts) {
@@ -31,7 +40,8 @@ export function projectHistory(facts: Iterable<Fact>): HistoryEvent[] {
     const mapName = draft === null ? '' : (draft.frames.get(fact.frame)?.state ?? '');
     const wasTask = before?.phase.is === 'task' ? before.phase.resource : null;
     draft = apply(draft, fact);
-    if (fact.event === null) continue;
+    if (fact.event === null || fact.event.id < wanted.from) continue;
+    if (fact.event.id > wanted.to) break;
     const { type, details } = show(fact, { before, mapName, resource: wasTask, draft });
     events.push({
       id: fact.event.id,

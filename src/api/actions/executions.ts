@@ -70,14 +70,19 @@ export const executionActions: Actions<
 
   GetExecutionHistory: async (api, input) => {
     expectArn(input.executionArn, 'execution');
-    const events = await api.engine.history(input.executionArn as ExecutionArn);
-    if (events === null) throw executionDoesNotExist(input.executionArn);
-    const reverse = input.reverseOrder ?? false;
-    const ordered = reverse ? events.toReversed() : events;
-    const filter = ['GetExecutionHistory', input.executionArn, reverse];
-    const page = await readPage(api, input, filter, async (limit, cursor) =>
-      reverse ? sliceBelow(ordered, limit, cursor) : slicePage(ordered, limit, cursor),
-    );
+    const arn = input.executionArn as ExecutionArn;
+    const newestFirst = input.reverseOrder ?? false;
+    const filter = ['GetExecutionHistory', input.executionArn, newestFirst];
+    const page = await readPage(api, input, filter, async (limit, cursor) => {
+      // Newest first, new events appear before the page: the cursor is the last id that was shown.
+      const from = cursor === null ? null : Number(cursor) + (newestFirst ? -1 : 1);
+      const found = await api.engine.historyPage(arn, { from, limit, newestFirst });
+      if (found === null) throw executionDoesNotExist(arn);
+      const { events: items, total } = found;
+      const last = items.at(-1)?.id ?? 0;
+      const more = newestFirst ? last > 1 : last > 0 && last < total;
+      return { items, next: more ? String(last) : null };
+    });
     const includeData = input.includeExecutionData ?? true;
     return {
       events: page.items.map((event) => historyEvent(event, includeData)),
@@ -135,18 +140,6 @@ async function standardState(api: ApiContext, arn: string) {
 /** The journal is quarantined; its row still tells what it was. */
 function isDamage(error: unknown): boolean {
   return error instanceof Error && error.name === 'JournalCorrupt';
-}
-
-/** Newest first: new events appear before the page, so the cursor is the id below which to go on. */
-function sliceBelow<T extends { readonly id: number }>(
-  newestFirst: readonly T[],
-  limit: number,
-  cursor: string | null,
-): Page<T> {
-  const below = cursor === null ? Number.POSITIVE_INFINITY : Number(cursor);
-  const left = newestFirst.filter((event) => event.id < below);
-  const items = left.slice(0, limit);
-  return { items, next: left.length > limit ? String(items.at(-1)?.id) : null };
 }
 
 async function executionFilter(
