@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that start servers or child processes, or take more than a few seconds. */
 const FULL = [
+  'examples/**/*.test.ts',
   'test/e2e/**/*.test.ts',
   'test/cli/**/*.test.ts',
   'test/services/**/*.test.ts',
@@ -11,6 +13,12 @@ const FULL = [
 
 /** Two projects: `fast` needs no service and is the short loop; `full` is everything else. */
 export default defineConfig({
+  // Examples import the package by its name; here that is its source.
+  resolve: {
+    alias: {
+      'stepwell/testing': fileURLToPath(new URL('./src/simulate/testing.ts', import.meta.url)),
+    },
+  },
   test: {
     maxWorkers: 2,
     testTimeout: 30_000,
