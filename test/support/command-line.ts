@@ -14,7 +14,8 @@ const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 export const FROM_SOURCE = ['--import', TSX, join(ROOT, 'src/cli/main.ts')];
 /** What a user runs: needs `npm run build`, which `npm test` does first. */
 export const BUILT = [join(ROOT, 'dist/cli/main.js')];
-const USUAL = existsSync(BUILT[0] as string) ? BUILT : FROM_SOURCE;
+/** Built when there is a build, from source otherwise. */
+export const USUAL = existsSync(BUILT[0] as string) ? BUILT : FROM_SOURCE;
 
 export interface Said {
   readonly status: number | null;

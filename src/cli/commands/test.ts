@@ -128,8 +128,9 @@ async function watch(paths: readonly string[], options: TestOptions): Promise<nu
   for (;;) {
     const files = await findScenarioFiles(paths);
     const { used } = await runAll(files, options);
+    const changed = watchFiles([...files, ...used]);
     say(dim('\nwatching for changes; Ctrl-C ends'));
-    await watchFiles([...files, ...used]);
+    await changed;
     say('');
   }
 }

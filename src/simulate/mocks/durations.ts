@@ -35,3 +35,16 @@ export function formatDuration(ms: number): string {
   }
   return `${ms}ms`;
 }
+
+/** For people: `30d 12s`. */
+export function spelledDuration(ms: number): string {
+  const parts: string[] = [];
+  let left = ms;
+  for (const unit of ['d', 'h', 'm', 's', 'ms'] as const) {
+    const size = UNITS[unit] as number;
+    const count = Math.floor(left / size);
+    if (count > 0) parts.push(`${count}${unit}`);
+    left -= count * size;
+  }
+  return parts.length === 0 ? '0s' : parts.join(' ');
+}

@@ -6,7 +6,7 @@ import { isExpression } from '../../expr/jsonata.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import { type JsonDifference, jsonDifferences } from '../json-diff.js';
 import { compilePredicate } from '../mocks/bindings.js';
-import { formatDuration, parseDuration } from '../mocks/durations.js';
+import { spelledDuration, parseDuration } from '../mocks/durations.js';
 import { at, type Problems } from '../mocks/problems.js';
 import { includesJson } from '../partial.js';
 import { recordedForm } from '../replay/diff.js';
@@ -313,8 +313,8 @@ function readTook(value: Json, pointer: string, problems: Problems): Check | nul
     if (least <= tookMs && tookMs <= most) return null;
     const wanted =
       least === most
-        ? formatDuration(least)
-        : `${formatDuration(least)} to ${most === Number.POSITIVE_INFINITY ? 'any' : formatDuration(most)}`;
-    return `took ${formatDuration(tookMs)} of virtual time, not ${wanted}`;
+        ? spelledDuration(least)
+        : `${spelledDuration(least)} to ${most === Number.POSITIVE_INFINITY ? 'any' : spelledDuration(most)}`;
+    return `took ${spelledDuration(tookMs)} of virtual time, not ${wanted}`;
   });
 }
