@@ -87,7 +87,7 @@ const PARAMETERS: JsonObject = {
       minItems: 1,
       description: 'Parts that must be the trained ones, such as ["head", "encoder.layer.3"].',
     },
-    threads: { type: 'integer', minimum: 1, maximum: 2 },
+    threads: { type: 'integer', minimum: 1, maximum: 64 },
     checkpointEverySteps: { type: 'integer', minimum: 1 },
     ...HYPERPARAMETER_SCHEMA,
   },

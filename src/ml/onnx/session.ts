@@ -7,8 +7,8 @@ import * as ort from 'onnxruntime-node';
 import type { FloatTensor, FloatTensors, Tensor } from './tensor.js';
 import { floatTensor } from './tensor.js';
 
-/** More threads than this are never used: the work shares its machine. */
-export const MAX_THREADS = 2;
+/** More threads than this are never used: small graphs only get slower. */
+export const MAX_THREADS = 64;
 
 export type Session = ort.InferenceSession;
 export type Feeds = Record<string, Tensor>;

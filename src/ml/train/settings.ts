@@ -94,6 +94,7 @@ export interface FineTuneOptions {
   readonly checkpointDir?: string | undefined;
   /** A checkpoint is also written at the end of every epoch. */
   readonly checkpointEverySteps?: number | undefined;
+  /** Of one run of a graph; default 2, for the work shares its machine. */
   readonly threads?: number | undefined;
   /** Where files of hub models are kept. */
   readonly cacheDir?: string | undefined;
@@ -234,7 +235,7 @@ function check(settings: Settings): void {
     ['gradientAccumulationSteps', 1, 1024, true],
     ['seed', 0, Number.MAX_SAFE_INTEGER, true],
     ['checkpointEverySteps', 1, 1e9, true],
-    ['threads', 1, 2, true],
+    ['threads', 1, 64, true],
   ] as const;
   for (const [name, least, most, whole] of numbers) {
     inRange(name, settings[name], least, most, whole);

@@ -1,12 +1,13 @@
 /**
- * The training machines as a user runs them, with a tiny model: gradual unfreezing as three tasks, and
- * a hyperparameter search whose trials are tasks of a Map.
+ * The training machines as a user runs them, with tiny models: gradual unfreezing as three tasks, a
+ * hyperparameter search whose trials are tasks of a Map, and an image classifier.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/lib/json.js';
 import { writeTinyModel } from '../../ml/encoder/model-folder.js';
+import { writeImages, writeVisionModel } from '../../ml/encoder/vision-folder.js';
 import { type Loose, Project, ROOT } from './project.js';
 
 let project: Project;
@@ -70,5 +71,20 @@ describe('hyperparameter search', () => {
     expect(best.hyperparameters).toMatchObject({ epochs: 2, batchSize: 16 });
     expect([1e-4, 1e-3, 3e-3]).toContain(best.hyperparameters.learningRate);
     expect(project.exists(project.artifact(model.uri))).toBe(true);
+  });
+});
+
+describe('an image classifier', () => {
+  it('goes from a folder of pictures to a judged model', async () => {
+    await writeImages(join(project.path, 'data/images'), 20);
+    writeVisionModel(join(project.path, 'models/vit'));
+    const { result } = await project.run('state-machines/train-image-classifier.asl.json', {
+      source: 'data/images',
+      model: 'models/vit',
+      hyperparameters: { epochs: 8, batchSize: 8, learningRate: 0.003, dropout: 0, seed: 3 },
+    });
+    expect(result.status).toBe('SUCCEEDED');
+    expect(result.output.labels).toEqual(['lying', 'standing']);
+    expect(result.output.accuracy).toBeGreaterThan(0.5);
   });
 });
