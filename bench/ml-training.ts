@@ -105,6 +105,7 @@ function productStep(): () => Promise<number> {
     validation: { labels: [], lengths: [], feeds: async () => ({}) },
     classWeights: [1, 1, 1],
     frozen: new Map(),
+    frozenModel: null,
   });
   let step = 0;
   return () =>

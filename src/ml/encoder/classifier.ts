@@ -2,15 +2,16 @@
  * A fine-tuned classifier for inference: texts or images in, labels and scores out. Its session blocks
  * the thread while it runs, so a server keeps it in a process of its own.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '../../lib/json.js';
 import { getOwn, isObject } from '../../lib/json.js';
 import { openSession, runSession, type Session } from '../onnx/session.js';
 import type { Tensor } from '../onnx/tensor.js';
-import { type EncoderConfig, longestSequence, parseConfig } from './config.js';
+import { type EncoderConfig, isKnownArchitecture, longestSequence, parseConfig } from './config.js';
+import { frozenConfig } from './frozen.js';
 import { runImages } from './image-rows.js';
-import { loadImageProcessor } from './images.js';
+import { loadImageProcessor, PROCESSOR_FILE, processedSize } from './images.js';
 import { argmax, softmax } from './probabilities.js';
 import { loadTokenizer, type Tokenize } from './tokenizer.js';
 
@@ -46,7 +47,7 @@ export async function loadClassifier(
   options: ClassifierOptions = {},
 ): Promise<Classifier> {
   const configJson = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
-  const config = parseConfig(configJson);
+  const config = configOf(folder, configJson);
   const labels = labelsOf(configJson, folder);
   const prepare = config.image === null ? textRows(folder, config) : imageRows(folder, config);
   const model = readFileSync(join(folder, 'onnx', 'model.onnx'));
@@ -75,6 +76,12 @@ function imageRows(
   const processor = loadImageProcessor(folder, config.image!);
   return (session, images) => (inputs, output) =>
     runImages(session, processor, images, output, inputs);
+}
+
+/** A model on a frozen image base has an architecture that only its file knows. */
+function configOf(folder: string, configJson: JsonObject): EncoderConfig {
+  const isFrozen = !isKnownArchitecture(configJson) && existsSync(join(folder, PROCESSOR_FILE));
+  return isFrozen ? frozenConfig(processedSize(folder), 0) : parseConfig(configJson);
 }
 
 function labelsOf(config: JsonObject, folder: string): string[] {

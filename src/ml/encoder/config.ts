@@ -6,7 +6,8 @@
 import type { Json, JsonObject } from '../../lib/json.js';
 import { getOwn } from '../../lib/json.js';
 
-export type Family = 'bert' | 'distilbert' | 'roberta' | 'vit';
+/** `frozen`: an architecture that is not written here, used through its ONNX file (frozen.ts). */
+export type Family = 'bert' | 'distilbert' | 'roberta' | 'vit' | 'frozen';
 /** How a sequence becomes one vector: the first token, or the mean over the real tokens. */
 export type Pooling = 'cls' | 'mean';
 export type Activation = 'gelu' | 'relu' | 'gelu_new';
@@ -136,14 +137,20 @@ export function longestSequence(config: EncoderConfig): number {
   return config.positionCount - config.firstPosition;
 }
 
-const FAMILIES: readonly Family[] = ['bert', 'distilbert', 'roberta', 'vit'];
+const FAMILIES = ['bert', 'distilbert', 'roberta', 'vit'] as const;
+
+/** Whether the architecture is written here, layer by layer. */
+export function isKnownArchitecture(config: JsonObject): boolean {
+  return FAMILIES.some((known) => known === getOwn(config, 'model_type'));
+}
 
 function familyOf(modelType: Json | undefined): Family {
   const family = FAMILIES.find((known) => known === modelType);
   if (family !== undefined) return family;
   throw new RangeError(
     `config.json: model_type ${JSON.stringify(modelType)} is not supported; ` +
-      'use a bert, distilbert or roberta model for text, a vit model for images',
+      'use a bert, distilbert or roberta model for text, a vit model for images, or for feature ' +
+      'extraction any image model with preprocessor_config.json and onnx/model.onnx',
   );
 }
 

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import sharp from 'sharp';
-import type { Json, JsonObject } from '../../lib/json.js';
+import type { JsonObject } from '../../lib/json.js';
 import { getOwn, isArray, isObject } from '../../lib/json.js';
 import type { ImageGrid } from './config.js';
 
@@ -28,13 +28,7 @@ const KERNELS = { 0: 'nearest', 1: 'lanczos3', 2: 'linear', 3: 'cubic' } as cons
 
 /** Throws RangeError naming the file or the member that does not fit the model. */
 export function loadImageProcessor(folder: string, grid: ImageGrid): ImageProcessor {
-  const path = join(folder, PROCESSOR_FILE);
-  let file: JsonObject;
-  try {
-    file = JSON.parse(readFileSync(path, 'utf8')) as JsonObject;
-  } catch (error) {
-    throw new RangeError(`${path} cannot be read: ${(error as Error).message}`);
-  }
+  const file = readProcessor(folder);
   const flag = (name: string): boolean => getOwn(file, name) !== false;
   const normalises = flag('do_normalize');
   const mean = channelValues(file, 'image_mean', normalises, 0, grid.channels);
@@ -42,7 +36,7 @@ export function loadImageProcessor(folder: string, grid: ImageGrid): ImageProces
   const factor = flag('do_rescale') ? Number(getOwn(file, 'rescale_factor') ?? 1 / 255) : 1;
   const resample = Number(getOwn(file, 'resample') ?? 2);
   const kernel = KERNELS[resample as keyof typeof KERNELS] ?? 'linear';
-  const shortest = shortestEdge(getOwn(file, 'size'));
+  const shortest = shortestEdge(file);
   const crops = getOwn(file, 'do_center_crop') === true || shortest !== null;
   const { size, channels } = grid;
   return {
@@ -73,6 +67,26 @@ export function loadImageProcessor(folder: string, grid: ImageGrid): ImageProces
   };
 }
 
+function readProcessor(folder: string): JsonObject {
+  const path = join(folder, PROCESSOR_FILE);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as JsonObject;
+  } catch (error) {
+    throw new RangeError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** Pixels along an edge of what comes out, by the processor alone. Throws RangeError. */
+export function processedSize(folder: string): number {
+  const file = readProcessor(folder);
+  for (const name of ['crop_size', 'size']) {
+    const size = getOwn(file, name);
+    const edge = isObject(size) ? (getOwn(size, 'height') ?? getOwn(size, 'shortest_edge')) : size;
+    if (typeof edge === 'number' && Number.isInteger(edge) && edge > 0) return edge;
+  }
+  throw new RangeError(`${PROCESSOR_FILE}: 'size' must say how many pixels an edge has`);
+}
+
 /** The middle of an image that is at least `size` both ways. */
 async function cropped(image: Uint8Array, size: number) {
   const { width = 0, height = 0 } = await sharp(image).metadata();
@@ -81,10 +95,16 @@ async function cropped(image: Uint8Array, size: number) {
   return sharp(image).extract({ left, top, width: size, height: size });
 }
 
-/** `{"shortest_edge": 256}` or the old plain number: keep the shape of the image, then crop. */
-function shortestEdge(size: Json | undefined): number | null {
+/**
+ * `{"shortest_edge": 256}`: keep the shape of the image, then crop. With `crop_pct` (ConvNeXt's and
+ * ResNet's processors) the edge is that of the crop, up to 384 pixels.
+ */
+function shortestEdge(file: JsonObject): number | null {
+  const size = getOwn(file, 'size');
   const edge = isObject(size) ? getOwn(size, 'shortest_edge') : undefined;
-  return typeof edge === 'number' ? edge : null;
+  if (typeof edge !== 'number') return null;
+  const share = getOwn(file, 'crop_pct');
+  return typeof share === 'number' && edge < 384 ? Math.floor(edge / share) : edge;
 }
 
 function channelValues(

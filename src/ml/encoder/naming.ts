@@ -39,6 +39,7 @@ const RENAMINGS: Readonly<Record<Family, Renaming>> = {
   roberta: ROBERTA,
   distilbert: DISTILBERT,
   vit: VIT,
+  frozen: [],
 };
 
 /** The name of a canonical parameter in a file of the family, without prefix. */

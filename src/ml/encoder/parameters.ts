@@ -23,6 +23,7 @@ export const CLASS_TOKEN = 'embeddings.cls_token';
 
 /** All parameters of the encoder body, from the embeddings up. */
 export function encoderParameters(config: EncoderConfig): ParameterSpec[] {
+  if (config.family === 'frozen') return [];
   const { hiddenSize: hidden, intermediateSize: inner } = config;
   const isVision = config.image !== null;
   const specs = isVision ? imageEmbeddings(config) : textEmbeddings(config);

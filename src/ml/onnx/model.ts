@@ -39,21 +39,21 @@ export interface ValueInfo {
   readonly shape: Shape;
 }
 
-export interface OnnxModel {
+/** What a graph gains when a finished model is extended. */
+export interface GraphParts {
   readonly nodes: readonly Node[];
   readonly initialisers: ReadonlyMap<string, Tensor>;
-  readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
+}
+
+export interface OnnxModel extends GraphParts {
+  readonly inputs: readonly ValueInfo[];
 }
 
 /** The bytes of a `.onnx` file. Refuses models at protobuf's limit of 2 GiB with a RangeError. */
 export function encodeModel(model: OnnxModel): Uint8Array {
-  const graph = new ProtobufWriter();
-  for (const node of model.nodes) graph.message(1, encodeNode(node));
-  graph.string(2, 'stepwell');
-  for (const [name, tensor] of model.initialisers) graph.message(5, encodeTensor(tensor, name));
+  const graph = encodeGraphParts(model).string(2, 'stepwell');
   for (const input of model.inputs) graph.message(11, encodeValueInfo(input));
-  for (const output of model.outputs) graph.message(12, encodeValueInfo(output));
   const opset = new ProtobufWriter().string(1, '').integer(2, OPSET);
   return new ProtobufWriter()
     .integer(1, IR_VERSION)
@@ -61,6 +61,15 @@ export function encodeModel(model: OnnxModel): Uint8Array {
     .message(7, graph)
     .message(8, opset)
     .finish();
+}
+
+/** Fields of a GraphProto. */
+export function encodeGraphParts({ nodes, initialisers, outputs }: GraphParts): ProtobufWriter {
+  const graph = new ProtobufWriter();
+  for (const node of nodes) graph.message(1, encodeNode(node));
+  for (const [name, tensor] of initialisers) graph.message(5, encodeTensor(tensor, name));
+  for (const output of outputs) graph.message(12, encodeValueInfo(output));
+  return graph;
 }
 
 function encodeNode(node: Node): ProtobufWriter {

@@ -2,8 +2,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EncoderConfig, longestSequence, parseConfig } from '../encoder/config.js';
-import { loadImageProcessor, PROCESSOR_FILE } from '../encoder/images.js';
+import {
+  type EncoderConfig,
+  isKnownArchitecture,
+  longestSequence,
+  parseConfig,
+} from '../encoder/config.js';
+import { loadFrozenBase } from '../encoder/frozen.js';
+import { loadImageProcessor, PROCESSOR_FILE, processedSize } from '../encoder/images.js';
 import {
   encoderParameters,
   HEAD_DENSE,
@@ -37,26 +43,32 @@ export interface BaseModel {
   /** Encoder and head, the head fresh unless the folder has one for the same labels. */
   readonly parameters: ReadonlyMap<string, FloatTensor>;
   readonly headReused: boolean;
+  /** The file of a base that is used as it is, with an output `embedding`; null for the others. */
+  readonly frozenModel: Uint8Array | null;
 }
 
 /** Throws FineTuneError. */
 export async function loadBaseModel(settings: Settings): Promise<BaseModel> {
   const folder = await locate(settings);
   try {
-    return read(folder, settings);
+    return await read(folder, settings);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new FineTuneError(`model: ${error.message}`);
   }
 }
 
-function read(folder: string, settings: Settings): BaseModel {
+async function read(folder: string, settings: Settings): Promise<BaseModel> {
   const configJson = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
-  const config = parseConfig(configJson);
+  const isFrozen = !isKnownArchitecture(configJson) && existsSync(join(folder, PROCESSOR_FILE));
+  const frozen = isFrozen ? await frozenBase(folder, configJson, settings) : null;
+  const config = frozen?.config ?? parseConfig(configJson);
   const random = new SeededRandom(settings.seed, 'head');
   const parameters = new Map<string, FloatTensor>();
   let head: FloatTensors = new Map();
-  if (settings.initialisation === 'random') {
+  if (frozen !== null) {
+    // Its weights stay in its file; only the head is ours.
+  } else if (settings.initialisation === 'random') {
     for (const spec of encoderParameters(config))
       parameters.set(spec.name, initialise(spec, random));
   } else {
@@ -77,8 +89,19 @@ function read(folder: string, settings: Settings): BaseModel {
     config,
     parameters,
     headReused,
+    frozenModel: frozen?.model ?? null,
     ...readerFor(folder, config, settings),
   };
+}
+
+async function frozenBase(folder: string, configJson: JsonObject, settings: Settings) {
+  if (settings.strategy !== 'feature-extraction' || settings.initialisation === 'random') {
+    throw new RangeError(
+      `the gradients of model_type ${JSON.stringify(configJson.model_type)} are not written here; ` +
+        'use the strategy feature-extraction, or a vit model',
+    );
+  }
+  return loadFrozenBase(folder, processedSize(folder));
 }
 
 function readerFor(folder: string, config: EncoderConfig, settings: Settings) {
@@ -106,8 +129,12 @@ function sameLabels(configJson: JsonObject, labels: readonly string[]): boolean 
 }
 
 /** sha256 over names and bytes of the encoder's parameters, the head left out. */
-export function encoderHash(config: EncoderConfig, parameters: FloatTensors): string {
+export function encoderHash(
+  { config, frozenModel }: Pick<BaseModel, 'config' | 'frozenModel'>,
+  parameters: FloatTensors,
+): string {
   const hash = createHash('sha256');
+  if (frozenModel !== null) hash.update(frozenModel);
   for (const { name } of encoderParameters(config)) {
     hash.update(name).update(tensorBytes(parameters.get(name)!));
   }

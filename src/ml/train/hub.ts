@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../../lib/json.js';
+import { isKnownArchitecture } from '../encoder/config.js';
 import { PROCESSOR_FILE } from '../encoder/images.js';
 import { writeDurably } from './checkpoint.js';
 import { FineTuneError } from './settings.js';
@@ -41,6 +42,11 @@ export async function hubFolder(id: string, cacheDir: string): Promise<string> {
   return folder;
 }
 
+/** In the order they are looked for. */
+const KNOWN_WEIGHTS = ['model.safetensors', 'onnx/model.onnx'] as const;
+/** An architecture that is not written here is used through its ONNX file. */
+const FROZEN_WEIGHTS = ['onnx/vision_model.onnx', 'onnx/model.onnx'] as const;
+
 type FetchFile = (file: string) => Promise<Uint8Array | null>;
 
 async function download(folder: string, fetchFile: FetchFile): Promise<void> {
@@ -50,12 +56,13 @@ async function download(folder: string, fetchFile: FetchFile): Promise<void> {
     if (bytes !== null) writeDurably(join(folder, file), bytes);
     return bytes !== null;
   };
-  if (!(await kept('model.safetensors')) && !(await kept('onnx/model.onnx'))) {
-    throw new Error(
-      'it has neither model.safetensors nor onnx/model.onnx; pickled weights (.bin) are not read',
-    );
+  const json = JSON.parse(Buffer.from(config).toString('utf8')) as JsonObject;
+  const isKnown = isKnownArchitecture(json);
+  const weights = isKnown ? KNOWN_WEIGHTS : FROZEN_WEIGHTS;
+  if (!(await kept(weights[0])) && !(await kept(weights[1]))) {
+    throw new Error(`it has neither ${weights.join(' nor ')}; pickled weights (.bin) are not read`);
   }
-  if (isVision(config)) {
+  if (!isKnown || json.model_type === 'vit') {
     writeDurably(join(folder, PROCESSOR_FILE), await required(PROCESSOR_FILE, fetchFile));
   } else {
     await kept('tokenizer_config.json');
@@ -73,10 +80,6 @@ async function required(file: string, fetchFile: FetchFile): Promise<Uint8Array>
   const bytes = await fetchFile(file);
   if (bytes === null) throw new Error(`it has no ${file}`);
   return bytes;
-}
-
-function isVision(config: Uint8Array): boolean {
-  return (JSON.parse(Buffer.from(config).toString('utf8')) as JsonObject).model_type === 'vit';
 }
 
 async function get(url: string, file: string): Promise<Uint8Array | null> {

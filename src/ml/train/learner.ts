@@ -54,6 +54,8 @@ export interface LearnerInputs {
   readonly classWeights: readonly number[];
   /** Parameters that are not trained. */
   readonly frozen: FloatTensors;
+  /** A base that is only a file: features come out of it as `embedding`. */
+  readonly frozenModel: Uint8Array | null;
 }
 
 /** Rows per evaluation batch. */
@@ -126,17 +128,18 @@ function featureExamples(
 }
 
 async function extractFeatures(
-  { config, settings, bucketLengths, frozen }: LearnerInputs,
+  { config, settings, bucketLengths, frozen, frozenModel }: LearnerInputs,
   examples: Examples,
 ): Promise<readonly Float32Array[]> {
-  const sessions = evaluationSessions(settings, (sequence) =>
-    featureGraph(config, { batch: EVALUATION_BATCH, sequence }),
+  const sessions = evaluationSessions(
+    settings,
+    (sequence) => frozenModel ?? featureGraph(config, { batch: EVALUATION_BATCH, sequence }),
   );
   const features = await evaluate(
     sessions,
     examples,
     bucketLengths,
-    'pooled',
+    frozenModel === null ? 'pooled' : 'embedding',
     Object.fromEntries(frozen),
   );
   await sessions.release();

@@ -2,9 +2,10 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { sha256 } from '../../lib/digest.js';
-import type { JsonObject } from '../../lib/json.js';
+import { isArray, type JsonObject } from '../../lib/json.js';
 import { type Family, POOLING_KEY } from '../encoder/config.js';
 import { exportModel } from '../encoder/export.js';
+import { withHead } from '../encoder/frozen.js';
 import { PROCESSOR_FILE } from '../encoder/images.js';
 import type { FloatTensors } from '../onnx/tensor.js';
 import type { BaseModel } from './base-model.js';
@@ -28,7 +29,7 @@ const ARCHITECTURES = {
   distilbert: 'DistilBertForSequenceClassification',
   roberta: 'RobertaForSequenceClassification',
   vit: 'ViTForImageClassification',
-} as const satisfies Record<Family, string>;
+} as const satisfies Record<Exclude<Family, 'frozen'>, string>;
 
 /** Copied as they are, where the base has them. */
 const READER_FILES = ['special_tokens_map.json', 'vocab.txt', PROCESSOR_FILE] as const;
@@ -37,7 +38,10 @@ export function writeModelFolder(model: ModelFolder): void {
   const { settings, base, result } = model;
   const folder = settings.outputDir;
   mkdirSync(join(folder, 'onnx'), { recursive: true });
-  const onnx = exportModel(base.config, model.parameters, 'classifier');
+  const onnx =
+    base.frozenModel === null
+      ? exportModel(base.config, model.parameters, 'classifier')
+      : withHead(base.frozenModel, model.parameters);
   writeDurably(join(folder, 'onnx', 'model.onnx'), onnx);
   for (const file of READER_FILES) {
     const source = join(base.folder, file);
@@ -94,10 +98,18 @@ function isPlace(name: string, value: unknown): value is string {
   return PLACES.has(name) || (name === 'model' && isAbsolute(value));
 }
 
+/** `ResNetModel` becomes `ResNetForImageClassification`. */
+function architectureOf({ config, configJson }: BaseModel): string {
+  if (config.family !== 'frozen') return ARCHITECTURES[config.family];
+  const [first] = isArray(configJson.architectures) ? configJson.architectures : [];
+  const name = typeof first === 'string' ? first : 'ImageModel';
+  return `${name.replace(/Model$/, '')}ForImageClassification`;
+}
+
 function classifierConfig(base: BaseModel, { labels }: Settings): unknown {
   return {
     ...base.configJson,
-    architectures: [ARCHITECTURES[base.config.family]],
+    architectures: [architectureOf(base)],
     problem_type: 'single_label_classification',
     id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
     label2id: Object.fromEntries(labels.map((label, id) => [label, id])),

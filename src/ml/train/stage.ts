@@ -178,6 +178,7 @@ async function prepare(
     stepSettings,
     bucketLengths: base.reader.bucketLengths,
     maskTokenId: base.maskTokenId,
+    frozenModel: base.frozenModel,
     train,
     validation: validation ?? NO_EXAMPLES,
     classWeights: classWeights(labels, settings),
@@ -313,6 +314,7 @@ function openCheckpoints({ settings, base, parameters, data }: StageInputs) {
   const identity = canonicalJson({
     settings: Object.fromEntries(deciding) as Json,
     base: hashOf(parameters),
+    frozenModel: base.frozenModel === null ? null : sha256(base.frozenModel),
     reader: base.readerHash,
     data,
   });
