@@ -3,9 +3,15 @@
  * compiled to one thing with one way to read it.
  */
 import { compileIntrinsic, type Intrinsic } from '../expr/intrinsics.js';
-import { compileJsonataTemplate, isExpression, type JsonataTemplate } from '../expr/jsonata.js';
+import {
+  compileJsonataTemplate,
+  expectType,
+  isExpression,
+  type JsonataTemplate,
+  type JsonataType,
+} from '../expr/jsonata.js';
 import { compilePath, type PathExpression } from '../expr/path.js';
-import type { Eventually } from '../lib/eventually.js';
+import { chain, type Eventually } from '../lib/eventually.js';
 import type { Json } from '../lib/json.js';
 import { evaluateIn, type StatesBindings } from './bindings.js';
 import type { FrameScope } from './context.js';
@@ -46,6 +52,19 @@ export function readSource(
     case 'jsonata':
       return evaluateIn(source.template, scope, more);
   }
+}
+
+/** The same for a field of one type: what JSONata gives is judged as AWS judges all its results. */
+export function readTyped(
+  source: Source,
+  scope: FrameScope,
+  type: JsonataType,
+  field: string,
+): Eventually<Json> {
+  const value = readSource(source, scope);
+  if (source.from !== 'jsonata') return value;
+  const { expression } = source.template;
+  return chain(value, (result) => expectType(result, type, expression ?? '', field));
 }
 
 /** How messages name the field's value: the path as written, or the bare field name. */

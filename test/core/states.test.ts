@@ -388,3 +388,30 @@ describe('stop', () => {
     expect(await world.engine.history(TEST_ARN)).toHaveLength(history.length);
   });
 });
+
+describe('a JSONata field of another type', () => {
+  it.each<[string, JsonObject, string, string]>([
+    ['Seconds', { Type: 'Wait', Seconds: "{% 'x' %}" }, 'number', '\'string\' for value: "x"'],
+    ['Timestamp', { Type: 'Wait', Timestamp: '{% 5 %}' }, 'string', "'number' for value: 5"],
+    ['Error', { Type: 'Fail', Error: '{% [1] %}' }, 'string', "'array' for value: [1]"],
+    [
+      'TimeoutSeconds',
+      { Type: 'Task', Resource: 'script:ok', TimeoutSeconds: '{% true %}' },
+      'number',
+      "'boolean' for value: true",
+    ],
+  ])('%s is refused as any other result is', async (field, state, expected, was) => {
+    const end = state.Type === 'Fail' ? {} : { End: true };
+    const definition = single({ QueryLanguage: 'JSONata', ...end, ...state });
+    const run = await runMachine(definition, {}, { 'script:ok': { do: 'ok' } });
+    expect(run.state.outcome).toMatchObject({
+      failure: {
+        error: 'States.QueryEvaluationError',
+        cause: expect.stringContaining(
+          `specified for the field '${field}' returned an unexpected result type. ` +
+            `Expected '${expected}', but was ${was}`,
+        ),
+      },
+    });
+  });
+});

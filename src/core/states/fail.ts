@@ -7,7 +7,7 @@ import { compileFlow } from '../data-flow.js';
 import { runtimeError, withinLimits } from '../failure.js';
 import { failState, scopeOf } from '../finish.js';
 import type { State } from '../machine.js';
-import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
+import { compilePathSource, compileSource, readTyped, type Source } from '../source.js';
 import { baseState } from './base-state.js';
 
 export function compileFail(definition: JsonObject, context: StateContext): State {
@@ -44,7 +44,7 @@ function readText(
   const read =
     source.from === 'path'
       ? source.path.readField(scope, `${field}Path`)
-      : readSource(source, scope);
+      : readTyped(source, scope, 'string', field);
   return chain(read, (value: Json) => {
     if (typeof value === 'string') return value;
     throw runtimeError(`The value of ${field} must be a string but was: ${JSON.stringify(value)}`);

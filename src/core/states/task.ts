@@ -21,7 +21,7 @@ import { failState, finish, guard } from '../finish.js';
 import { type State, stateOf } from '../machine.js';
 import { exceedsBytes } from '../payload.js';
 import { limitName, parseResource } from '../resource.js';
-import { compilePathSource, compileSource, readSource, type Source } from '../source.js';
+import { compilePathSource, compileSource, readTyped, type Source } from '../source.js';
 import type { Turn } from '../turn.js';
 import { baseState } from './base-state.js';
 
@@ -156,7 +156,7 @@ function readSeconds(
   scope: FrameScope,
 ): Eventually<number | null> {
   if (source === null) return null;
-  return chain(readSource(source, scope), (value) => {
+  return chain(readTyped(source, scope, 'number', field), (value) => {
     if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value;
     const name = source.from === 'path' ? `${field}Path` : field;
     throw runtimeError(

@@ -10,7 +10,7 @@ import { QUERY_EVALUATION, runtimeError } from '../failure.js';
 import { exitTo, scopeOf } from '../finish.js';
 import { MAX_EXECUTION_MS, MAX_SECONDS } from '../limits.js';
 import type { State } from '../machine.js';
-import { compilePathSource, compileSource, pathText, readSource, type Source } from '../source.js';
+import { compilePathSource, compileSource, pathText, readTyped, type Source } from '../source.js';
 import type { Turn } from '../turn.js';
 import type { FrameId } from '../../lib/brand.js';
 import type { Eventually } from '../../lib/eventually.js';
@@ -61,7 +61,7 @@ function compileDelay(definition: JsonObject, language: string): Delay {
   throw new Error('A valid Wait state has a delay.');
 }
 
-function read(delay: Delay, scope: Parameters<typeof readSource>[1]): Eventually<Json> {
+function read(delay: Delay, scope: Parameters<typeof readTyped>[1]): Eventually<Json> {
   if (delay.source.from === 'path') {
     const found = delay.source.path.find(scope);
     if (found.found) return found.value;
@@ -71,7 +71,9 @@ function read(delay: Delay, scope: Parameters<typeof readSource>[1]): Eventually
       `The ${name} parameter does not reference an input value: ${delay.source.path.text}`,
     );
   }
-  return readSource(delay.source, scope);
+  return delay.unit === 'seconds'
+    ? readTyped(delay.source, scope, 'number', 'Seconds')
+    : readTyped(delay.source, scope, 'string', 'Timestamp');
 }
 
 function instantOf(delay: Delay, value: Json, now: EpochMs): EpochMs {
