@@ -4,6 +4,7 @@
  * refused, unless the user has said `unsafe=1`.
  */
 import type { Redis } from 'ioredis';
+import type { WaitRule } from './redis-url.js';
 import type { Finding } from './care.js';
 
 export interface ServerReport {
@@ -167,4 +168,28 @@ function windowOf(report: ServerReport): string {
         ? 'nothing on disk: a crash of the server loses everything'
         : `snapshots only (save ${report.snapshots}): a crash loses everything since the last one`;
   }
+}
+
+/** Why the server cannot confirm commits as the address asks. */
+export function waitObstacles(rule: WaitRule, report: ServerReport): readonly string[] {
+  if (!rule.localDisk && rule.replicaDisks === 0) return [];
+  const [major = 0, minor = 0] = report.version.split('.').map(Number);
+  if (major < 7 || (major === 7 && minor < 2)) {
+    return [`it is Redis ${report.version}, and waitaof needs 7.2 or newer (wait=1 does not)`];
+  }
+  return report.appendFsync === null ? ['waitaof needs appendonly yes'] : [];
+}
+
+/** What the confirmations add to the loss window. */
+export function waitWindow(rule: WaitRule, reports: readonly ServerReport[]): string {
+  const { replicas, localDisk, replicaDisks } = rule;
+  const parts = [
+    ...(replicas > 0 ? [`${replicas} replica${replicas > 1 ? 's' : ''}`] : []),
+    ...(localDisk ? ['its own disk'] : []),
+    ...(replicaDisks > 0 ? [`the disks of ${replicaDisks}`] : []),
+  ];
+  if (parts.length === 0) return '';
+  const there = Math.min(...reports.map((report) => report.replicas));
+  const short = there < Math.max(replicas, replicaDisks) ? `, and now it has ${there}` : '';
+  return `; each commit waits for ${parts.join(' and ')}${short}`;
 }

@@ -13,6 +13,8 @@ import {
   lossWindow,
   obstacles,
   type ServerReport,
+  waitObstacles,
+  waitWindow,
 } from './redis-health.js';
 import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
 import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
@@ -53,6 +55,8 @@ export class RedisLink {
   /** Connections so far: a check that began on an earlier one says nothing. */
   #round = 0;
   readonly #waiting = new Set<() => void>();
+  /** Slots of hash tags, of which there are few. */
+  readonly #slots = new Map<string, number>();
   readonly #recheck: NodeJS.Timeout;
   #again: NodeJS.Timeout | undefined;
 
@@ -163,6 +167,47 @@ export class RedisLink {
 
   #servers(): readonly Redis[] {
     return this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
+  }
+
+  /**
+   * Whether what this process has written is where the rule wants it. Asked on the connection of the
+   * write, because that is what WAIT and WAITAOF speak of.
+   */
+  async confirm(key: string): Promise<boolean> {
+    const { replicas, localDisk, replicaDisks, waitMs } = this.address.wait;
+    return this.#call(async () => {
+      const node = await this.#nodeOf(key);
+      if (replicas > 0 && Number(await node.call('WAIT', replicas, waitMs)) < replicas)
+        return false;
+      if (!localDisk && replicaDisks === 0) return true;
+      const local = localDisk ? 1 : 0;
+      const reply = await node.call('WAITAOF', local, replicaDisks, waitMs);
+      const [onDisk, onDisks] = reply as [number, number];
+      return onDisk >= local && onDisks >= replicaDisks;
+    }, true);
+  }
+
+  /** Whether commits have to be confirmed at all. */
+  get confirms(): boolean {
+    const { replicas, localDisk, replicaDisks } = this.address.wait;
+    return replicas > 0 || localDisk || replicaDisks > 0;
+  }
+
+  async #nodeOf(key: string): Promise<Redis> {
+    const { client } = this;
+    if (!(client instanceof Cluster)) return client;
+    const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key;
+    let slot = this.#slots.get(tag);
+    if (slot === undefined) {
+      slot = Number(await client.cluster('KEYSLOT', key));
+      this.#slots.set(tag, slot);
+    }
+    const [owner] = (client.slots[slot] ?? []) as string[];
+    const node = client
+      .nodes('master')
+      .find(({ options }) => `${options.host}:${options.port}` === owner);
+    if (node === undefined) throw new Error(`No master is known for slot ${slot}.`);
+    return node;
   }
 
   async close(): Promise<void> {
@@ -295,11 +340,12 @@ export class RedisLink {
     const { address, options } = this;
     const servers = this.#servers();
     const reports = await Promise.all(servers.map(inspectServer));
-    this.#lossWindow = lossWindow(reports);
+    this.#lossWindow = lossWindow(reports) + waitWindow(address.wait, reports);
     if (!options.readOnly) {
       const found = reports.flatMap((report) => [
         ...obstacles(report),
         ...(address.unsafe ? [] : dangers(report)),
+        ...waitObstacles(address.wait, report),
       ]);
       if (found.length > 0) {
         const remedy = reports.flatMap(obstacles).length > 0 ? '' : ' Accept it with ?unsafe=1.';

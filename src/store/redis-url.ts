@@ -44,6 +44,8 @@ const DEFAULT_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 const DEFAULT_WAIT_MS = 1_000;
 const MAX_REPLICAS = 100;
+/** Shorter than what counts as a lost reply. */
+const LONGEST_WAIT_MS = 4_000;
 const SHAPE = /^([a-z+]+):\/\/(?:([^@/?]*)@)?([^@/?]+)(?:\/([^?]*))?(?:\?(.*))?$/;
 
 export function parseRedisUrl(url: string): RedisAddress {
@@ -140,7 +142,7 @@ function parseWait(options: URLSearchParams): WaitRule {
   const replicas = count(options.get('wait') ?? '0', 'wait', MAX_REPLICAS);
   const [local = '0', disks = '0', more] = (options.get('waitaof') ?? '0,0').split(',');
   if (more !== undefined) throw new StoreUnavailable('waitaof is two numbers: 1,1.');
-  const waitMs = count(options.get('waitMs') ?? String(DEFAULT_WAIT_MS), 'waitMs', 60_000);
+  const waitMs = count(options.get('waitMs') ?? String(DEFAULT_WAIT_MS), 'waitMs', LONGEST_WAIT_MS);
   if (waitMs === 0) throw new StoreUnavailable('waitMs is at least 1: without end is no time.');
   return {
     replicas,

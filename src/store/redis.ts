@@ -68,6 +68,8 @@ export class RedisStore implements SharedStore {
   readonly #link: RedisLink;
   readonly #keys: KeySpace;
   readonly #readOnly: boolean;
+  /** Commits without the copies they should have. */
+  readonly #unconfirmed = new Set<ExecutionArn>();
 
   /** Connects and checks the server; throws StoreUnavailable that says what to do about it. */
   static async open(url: string, options: RedisStoreOptions = {}): Promise<RedisStore> {
@@ -115,10 +117,27 @@ export class RedisStore implements SharedStore {
     }
     for (const [field, value] of changes) args.push(field, value);
     const answer = await this.#link.eval(COMMIT, this.#keys.execution(arn), args);
-    return answer === 1 ? 'committed' : 'conflict';
+    if (answer !== 1) return 'conflict';
+    if (this.#link.confirms) await this.#confirm(arn);
+    return 'committed';
+  }
+
+  /** The server has it; with too few copies what becomes of it is not known yet. */
+  async #confirm(arn: ExecutionArn): Promise<void> {
+    const [execution] = this.#keys.execution(arn);
+    this.#unconfirmed.add(arn);
+    if (!(await this.#link.confirm(execution))) {
+      throw new StoreUnavailable(
+        `The store ${this.#link.description} has too few copies of the last commit.`,
+        { outcomeUnknown: true },
+      );
+    }
+    this.#unconfirmed.delete(arn);
   }
 
   async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
+    // Whoever asks what became of a commit must not build on one that a failover would lose.
+    if (this.#unconfirmed.has(arn)) await this.#confirm(arn);
     const [execution] = this.#keys.execution(arn);
     const commits: JournalCommit[] = [];
     // Records beyond the count belong to a restore that was cut short.

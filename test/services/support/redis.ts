@@ -1,7 +1,7 @@
 /** Redis servers of a suite's own: temporary folder, free port, killed and started again on demand. */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +102,60 @@ export async function startCluster(binary: string): Promise<RedisCluster> {
     },
   };
 }
+
+export interface SentinelGroup {
+  readonly url: string;
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+  stop(): Promise<void>;
+}
+
+/** A master, its replica and three sentinels that agree by two; `redis-server --sentinel`. */
+export async function startSentinels(binary: string): Promise<SentinelGroup> {
+  const master = await startRedis(binary);
+  const replica = await startRedis(binary, { ...DURABLE, replicaof: `127.0.0.1 ${master.port}` });
+  const folder = await mkdtemp(join(tmpdir(), 'stepwell-sentinel-'));
+  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  const children = await Promise.all(
+    ports.map(async (port) => {
+      const file = join(folder, `${port}.conf`);
+      await writeFile(
+        file,
+        [
+          `port ${port}`,
+          'bind 127.0.0.1',
+          `dir ${folder}`,
+          `sentinel monitor main 127.0.0.1 ${master.port} 2`,
+          'sentinel down-after-milliseconds main 1000',
+          'sentinel failover-timeout main 5000',
+        ].join('\n'),
+      );
+      return spawn(binary, [file, '--sentinel'], { stdio: 'ignore', cwd: folder });
+    }),
+  );
+  await Promise.all(ports.map((port) => sentinelReady(port)));
+  return {
+    url: `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/main`,
+    master,
+    replica,
+    stop: async () => {
+      const over = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
+      for (const child of children) child.kill('SIGKILL');
+      await Promise.all(over);
+      await Promise.all([master.stop(), replica.stop()]);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** It knows the replica and the other two. */
+const sentinelReady = (port: number) =>
+  until(() =>
+    withClient(port, async (client) => {
+      const info = await client.info('sentinel');
+      if (!/slaves=1,sentinels=3/.test(info)) throw new Error('not yet');
+    }),
+  );
 
 /** The cluster port is the port and 10,000: both must be free and fit. */
 async function freePort(): Promise<number> {
