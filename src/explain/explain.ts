@@ -15,7 +15,7 @@ import { blockOf, isRetryable, type Machine, type State } from '../core/machine.
 import type { ExecutionState, Frame } from '../core/state.js';
 import { Turn } from '../core/turn.js';
 import { placesOf, type Visit, visitsOf } from '../core/visits.js';
-import type { EpochMs, Nonce } from '../lib/brand.js';
+import type { EpochMs, FrameId, Nonce } from '../lib/brand.js';
 import { type Json, type JsonObject, jsonBytes } from '../lib/json.js';
 import { type Inspection, inspectState } from '../runtime/test-state/inspect.js';
 import { explainChoice, type RuleExplanation } from './choice.js';
@@ -74,13 +74,12 @@ export async function explain(
     ({ name, lastSeq }) =>
       (only.state === undefined || name === only.state) && lastSeq >= (only.fromSeq ?? 0),
   );
+  const ofFrame = byFrame(facts);
   const explained: VisitExplanation[] = [];
   const cursor = new Cursor(facts);
   for (const visit of visits) {
     const before = cursor.before(visit.entered);
-    const own = facts.filter(
-      ({ frame, seq }) => frame === visit.frame && seq >= visit.entered && seq <= visit.lastSeq,
-    );
+    const own = between(ofFrame.get(visit.frame) ?? [], visit.entered, visit.lastSeq);
     explained.push(
       await explainVisit(machine, before, visit, own, places.get(visit.frame) ?? 'root'),
     );
@@ -99,6 +98,32 @@ export function explainText(
 
 export function compileText(definition: string): Machine {
   return compileMachine(JSON.parse(definition) as JsonObject);
+}
+
+/** Those with seqs from `first` to `last`; the facts are in order. */
+function between(facts: readonly Fact[], first: number, last: number): readonly Fact[] {
+  return facts.slice(indexFrom(facts, first), indexFrom(facts, last + 1));
+}
+
+/** Index of the first fact with at least this seq. */
+function indexFrom(facts: readonly Fact[], seq: number): number {
+  let [low, high] = [0, facts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((facts[middle] as Fact).seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function byFrame(facts: readonly Fact[]): ReadonlyMap<FrameId, readonly Fact[]> {
+  const found = new Map<FrameId, Fact[]>();
+  for (const fact of facts) {
+    const known = found.get(fact.frame);
+    if (known === undefined) found.set(fact.frame, [fact]);
+    else known.push(fact);
+  }
+  return found;
 }
 
 /** The state before a fact, folding on from the visit before. */

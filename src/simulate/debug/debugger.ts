@@ -3,7 +3,8 @@
  * recorded; going back folds a shorter prefix of the journal. It stops before states are entered, so that
  * their input can still be changed, and after they were left or failed.
  */
-import { fold } from '../../core/evolve.js';
+import type { Draft } from '../../core/draft.js';
+import { apply } from '../../core/evolve.js';
 import type { Fact, FactOf } from '../../core/fact.js';
 import type { Machine } from '../../core/machine.js';
 import { type ExecutionState, type Frame, ROOT_FRAME } from '../../core/state.js';
@@ -35,7 +36,9 @@ const MAX_CHUNKS = 1_000_000;
 export class Debugger {
   readonly breakpoints = new Breakpoints();
   private cursor = 0;
-  private state: ExecutionState | null = null;
+  /** Facts up to the cursor, and their fold. */
+  private applied: Fact[] = [];
+  private state: Draft | null = null;
   private last: Stop | null = null;
   private pausing = new AbortController();
 
@@ -46,7 +49,7 @@ export class Debugger {
 
   /** Everything up to the cursor. */
   get facts(): readonly Fact[] {
-    return this.timeline.chunks.slice(0, this.cursor).flat();
+    return this.applied;
   }
 
   get execution(): ExecutionState | null {
@@ -137,7 +140,7 @@ export class Debugger {
     // A held commit is decided again after the change: let it be there.
     if (this.timeline.kind === 'simulation') await this.upcoming();
     await this.timeline.edit(edit);
-    this.goTo(this.timeline.chunks.length);
+    this.refold(this.timeline.chunks.length);
     if (this.last !== null) this.last = { ...this.last, frame: edit.frame };
   }
 
@@ -242,13 +245,35 @@ export class Debugger {
   }
 
   private async forward(): Promise<void> {
-    if (!this.isBack) await this.timeline.take();
-    this.goTo(Math.min(this.cursor + 1, this.timeline.chunks.length));
+    if (!this.isBack) {
+      const before = this.timeline.chunks.length;
+      await this.timeline.take();
+      // Another engine wrote meanwhile: all of it is new.
+      if (this.timeline.chunks.length !== before + 1)
+        return this.refold(this.timeline.chunks.length);
+    }
+    this.goTo(this.cursor + 1);
   }
 
   private goTo(count: number): void {
-    this.cursor = count;
-    this.state = fold(this.facts);
+    if (count < this.cursor) {
+      // Back: the journal's prefix is folded anew.
+      this.cursor = 0;
+      this.applied = [];
+      this.state = null;
+    }
+    for (; this.cursor < count; this.cursor++) {
+      for (const fact of this.timeline.chunks[this.cursor] ?? []) {
+        this.applied.push(fact);
+        this.state = apply(this.state, fact);
+      }
+    }
+  }
+
+  /** The timeline has another past than before. */
+  private refold(count: number): void {
+    this.goTo(0);
+    this.goTo(count);
   }
 
   private stopped(stop: Stop): Stop {
