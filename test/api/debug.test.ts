@@ -212,6 +212,8 @@ describe('an execution', () => {
     expect(forked.status).toBe(201);
     const state = await server.engine.ended(forked.body.executionArn);
     expect(state.status).toBe('SUCCEEDED');
+    const shown = await rest('GET', forked.headers.get('location') as string);
+    expect(shown.body.forkedFrom).toMatchObject({ arn });
     const second = await rest('POST', path, wish);
     expect(second.body.executionArn).not.toBe(forked.body.executionArn);
     const taken = await rest('POST', path, {

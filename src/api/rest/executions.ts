@@ -75,9 +75,14 @@ export const executionRoutes: readonly Route[] = [
       const executionArn = await findArn(api, request);
       const described = await request.run('DescribeExecution', { executionArn });
       const quarantine = await api.engine.quarantined(executionArn as ExecutionArn);
+      const origin = (await api.engine.state(executionArn as ExecutionArn))?.forkedFrom?.origin;
       return {
         status: 200,
-        body: quarantine === null ? described : { ...described, quarantine: { ...quarantine } },
+        body: {
+          ...described,
+          ...(quarantine === null ? {} : { quarantine: { ...quarantine } }),
+          ...(origin === undefined ? {} : { forkedFrom: { ...origin } }),
+        },
       };
     },
   },
