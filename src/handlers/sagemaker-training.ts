@@ -21,7 +21,8 @@ import {
 } from './sagemaker-description.js';
 import { Findings, jobFailed, sagemakerError } from './sagemaker-errors.js';
 import { mergeDeep, type SageMakerOptions, sagemakerArn } from './sagemaker-options.js';
-import { runTrainingJob, type TrainingJobTarget } from './training-job/job.js';
+import type { TrainingJobTarget } from './training-job/job.js';
+import { runRequestedJob } from './training-job/request.js';
 
 const CREATE = 'arn:aws:states:::sagemaker:createTrainingJob';
 
@@ -283,26 +284,10 @@ async function workOf(
   for (const channel of isArray(request.InputDataConfig) ? request.InputDataConfig : []) {
     const of = channel as JsonObject;
     const uri = uriOfChannel(of) as string;
-    channels[String(of.ChannelName)] = uri.startsWith('s3://')
-      ? await readableFile(uri, context, options)
-      : uri;
+    const isS3 = uri.startsWith('s3://');
+    channels[String(of.ChannelName)] = isS3 ? await readableFile(uri, context, options) : uri;
   }
-  const algorithm = isObject(request.AlgorithmSpecification) ? request.AlgorithmSpecification : {};
-  const parameters: JsonObject = {
-    jobName: job.name,
-    hyperparameters: isObject(request.HyperParameters) ? request.HyperParameters : {},
-    channels,
-    environment: isObject(request.Environment) ? request.Environment : {},
-    ...(isArray(algorithm.MetricDefinitions)
-      ? { metricDefinitions: algorithm.MetricDefinitions }
-      : {}),
-    modelFormat: 'tar.gz',
-  };
-  return async () => {
-    const result = await runTrainingJob(target, parameters, context);
-    if (result.model !== null) return result;
-    throw new TaskFailure('AlgorithmError', 'The training left nothing in /opt/ml/model.');
-  };
+  return () => runRequestedJob(target, job.name, request, channels, context);
 }
 
 function jobTargetOf(request: JsonObject, options: SageMakerOptions): TrainingJobTarget | null {

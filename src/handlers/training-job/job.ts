@@ -8,6 +8,7 @@ import { RE2JS } from 're2js';
 import { isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import type { FunctionTarget } from '../config.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
+import { ADDRESS, type Address, locate } from '../ml/ingest-support.js';
 import { type Ending, inheritedEnvironment, runProgram, taskEnvironment } from '../program.js';
 import { resolveSecret } from '../secrets.js';
 import { nameFrom } from '../sagemaker-options.js';
@@ -20,13 +21,6 @@ export type TrainingJobTarget = Extract<FunctionTarget, { kind: 'training-job' }
 /** DescribeTrainingJob's FailureReason has at most 1024 characters. */
 const MAX_FAILURE_CHARACTERS = 1024;
 const TAIL_CHARACTERS = 4_000;
-
-const ADDRESS: JsonObject = {
-  anyOf: [
-    { type: 'string', minLength: 1 },
-    { type: 'object', required: ['uri'], properties: { uri: { type: 'string', minLength: 1 } } },
-  ],
-};
 
 export const TRAINING_JOB_PARAMETERS: JsonObject = {
   type: 'object',
@@ -164,10 +158,7 @@ async function inputsOf(parameters: JsonObject, context: HandlerContext): Promis
   const channels: Record<string, string> = {};
   const wanted = isObject(parameters.channels) ? parameters.channels : {};
   for (const [name, address] of Object.entries(wanted)) {
-    const uri = isObject(address) ? String(address.uri) : String(address);
-    channels[name] = uri.startsWith('artifact://')
-      ? await context.artifacts.path(uri)
-      : await context.files.resolveReadable(uri.replace(/^file:\/\//, ''));
+    channels[name] = await locate(address as unknown as Address, context);
   }
   const { executionName, stateName } = context.task;
   const jobName =

@@ -9,13 +9,8 @@ import type { EpochMetrics } from './checkpoint.js';
 import { writeModelFolder } from './output.js';
 import { readRows } from './rows.js';
 import type { Settings, Stage } from './settings.js';
-import {
-  countParameters,
-  hashOf,
-  type ProgressEvent,
-  runStage,
-  type StageResult,
-} from './stage.js';
+import { countParameters, hashOf } from './parameter-sets.js';
+import { type ProgressEvent, runStage, type StageResult } from './stage.js';
 
 export type { ProgressEvent } from './stage.js';
 

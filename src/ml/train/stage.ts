@@ -4,24 +4,18 @@
  * choice follows from the seed and the step number, so a stage that continues from a checkpoint ends
  * with the same weights as one that was never interrupted.
  */
-import { createHash } from 'node:crypto';
 import { canonicalJson, type Json } from '../../lib/json.js';
 import { sha256 } from '../../lib/digest.js';
 import { gradientSums, optimiserState, type StepSettings } from '../encoder/training-graph.js';
 import type { OptimiserSettings } from '../onnx/optimisers.js';
 import { type Feeds, TrainingState } from '../onnx/session.js';
-import {
-  elementCount,
-  type FloatTensor,
-  type FloatTensors,
-  floatTensor,
-  tensorBytes,
-} from '../onnx/tensor.js';
+import { type FloatTensor, type FloatTensors, floatTensor } from '../onnx/tensor.js';
 import type { BaseModel } from './base-model.js';
 import { type Batch, epochRandom, grouped, planEpoch } from './batches.js';
 import { CheckpointFolder, type EpochMetrics, FRESH, type Progress } from './checkpoint.js';
 import type { Examples } from './examples.js';
 import { featureLearner, fullLearner, type Learner } from './learner.js';
+import { countParameters, hashOf } from './parameter-sets.js';
 import { classWeights } from './rows.js';
 import { rateFactor, type RateGroups, rateGroups, type RateRow, rateTable } from './schedule.js';
 import { type Scores, scoreLogits } from './scores.js';
@@ -319,17 +313,4 @@ function openCheckpoints({ settings, base, parameters, data }: StageInputs) {
     data,
   });
   return new CheckpointFolder(settings.checkpointDir, sha256(identity));
-}
-
-/** sha256 over names and bytes, in the order of the names. */
-export function hashOf(parameters: FloatTensors): string {
-  const hash = createHash('sha256');
-  for (const name of [...parameters.keys()].sort()) {
-    hash.update(name).update(tensorBytes(parameters.get(name)!));
-  }
-  return hash.digest('hex');
-}
-
-export function countParameters(parameters: FloatTensors): number {
-  return [...parameters.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }

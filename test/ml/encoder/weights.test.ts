@@ -2,27 +2,26 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type EncoderConfig, parseConfig } from '../../../src/ml/encoder/config.js';
+import type { EncoderConfig } from '../../../src/ml/encoder/config.js';
 import { exportModel } from '../../../src/ml/encoder/export.js';
 import { familyName } from '../../../src/ml/encoder/naming.js';
 import { isLinearWeight } from '../../../src/ml/encoder/parameters.js';
 import { loadWeights } from '../../../src/ml/encoder/weights.js';
 import { encodeSafetensors } from '../../../src/ml/onnx/safetensors.js';
 import { type FloatTensor, type Tensor, transposed } from '../../../src/ml/onnx/tensor.js';
-import { headed, LABELS, seededParameters, smallConfig, visionConfig } from './fixture.js';
+import {
+  headed,
+  LABELS,
+  SMALL_DISTILBERT,
+  seededParameters,
+  smallConfig,
+  visionConfig,
+} from './fixture.js';
 
 const root = mkdtempSync(join(tmpdir(), 'stepwell-weights-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const DISTIL = parseConfig({
-  model_type: 'distilbert',
-  vocab_size: 50,
-  dim: 16,
-  n_layers: 2,
-  n_heads: 2,
-  hidden_dim: 32,
-  max_position_embeddings: 12,
-});
+const DISTIL = headed('distilbert', SMALL_DISTILBERT);
 const FAMILIES = [
   ['bert', smallConfig('cls')],
   ['distilbert', DISTIL],
