@@ -124,7 +124,7 @@ function refuseInvalid(definition: string, type: 'STANDARD' | 'EXPRESS'): void {
 export async function simulationOf(world: World, arn: ExecutionArn): Promise<Simulation> {
   const state = await world.engine.state(arn);
   assert(state !== null, 'The execution was started.');
-  const facts = (await world.engine.facts(arn)) ?? [];
+  const facts = await factsOf(world, arn);
   const { outcome, status, startedAt } = state;
   const stoppedAt = state.stoppedAt ?? world.clock.now();
   const failure = outcome !== null && !outcome.ok ? outcome.failure : null;
@@ -146,6 +146,13 @@ export async function simulationOf(world: World, arn: ExecutionArn): Promise<Sim
     stoppedAt,
     tookMs: stoppedAt - startedAt,
   };
+}
+
+/** As they were committed here; a store that brought older ones is asked. */
+async function factsOf(world: World, arn: ExecutionArn): Promise<readonly Fact[]> {
+  const seen = world.journals.get(arn);
+  if (seen?.[0]?.seq === 1) return seen;
+  return (await world.engine.facts(arn)) ?? [];
 }
 
 export function pathOf(facts: readonly Fact[]): readonly string[] {
