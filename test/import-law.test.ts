@@ -54,8 +54,11 @@ const LAW: Readonly<Record<string, Row>> = {
       'expr',
       'store/memory',
       'wire/history',
+      'wire/describe',
       'wire/service-outputs',
       'handlers/handler',
+      // Nested executions are started by the handler of production.
+      'handlers/execution',
       'explain',
     ],
     types: ['handlers', 'store', 'wire'],

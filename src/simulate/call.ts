@@ -62,6 +62,8 @@ type AnswerKind =
       readonly submit?: Json;
       readonly workerName?: string;
     }
+  /** The nested execution runs in this world (`machines`). */
+  | { readonly nested: true }
   /** No worker polls for the activity. */
   | { readonly unpolled: true };
 

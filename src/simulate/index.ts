@@ -11,10 +11,10 @@ export {
 } from './simulate.js';
 export { SeededRandom } from './seeded-random.js';
 export { VIRTUAL_EPOCH, VirtualClock } from './virtual-clock.js';
+export { type StartOptions, startRequestOf } from './start-request.js';
+export { nestedResponder } from './nested.js';
 export {
   openWorld,
-  type StartOptions,
-  startRequestOf,
   type Waiting,
   waitingOf,
   type World,

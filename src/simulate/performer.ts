@@ -13,7 +13,7 @@ export async function pause(
   signal: AbortSignal,
   beat: () => void,
 ): Promise<void> {
-  if ('unpolled' in answer) return never(signal);
+  if ('unpolled' in answer || 'nested' in answer) return never(signal);
   const { heartbeatEveryMs } = answer;
   let left = 'hang' in answer ? Number.POSITIVE_INFINITY : (answer.afterMs ?? 0);
   if (left === Number.POSITIVE_INFINITY && heartbeatEveryMs === undefined) return never(signal);

@@ -8,15 +8,8 @@ import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import { type HistoryEvent, projectHistory } from '../wire/history.js';
 import type { CallRecord, NamedResponder, Responder } from './call.js';
-import {
-  openWorld,
-  type StartOptions,
-  startRequestOf,
-  type Waiting,
-  waitingOf,
-  type World,
-  type WorldOptions,
-} from './world.js';
+import { openWorld, type Waiting, waitingOf, type World, type WorldOptions } from './world.js';
+import { type StartOptions, startRequestOf } from './start-request.js';
 
 /** `skip`: no waiting; `real`; a number: virtual milliseconds per real one. */
 export type TimeMode = 'skip' | 'real' | number;
@@ -146,6 +139,15 @@ export async function simulationOf(world: World, arn: ExecutionArn): Promise<Sim
     stoppedAt,
     tookMs: stoppedAt - startedAt,
   };
+}
+
+/** Journals of the machine itself and of its Map Runs' children, without nested executions of others. */
+export function ownJournals({ journals, state }: Simulation): readonly (readonly Fact[])[] {
+  const name = state.identity.stateMachineName;
+  return [...journals.values()].filter(([first]) => {
+    if (first?.type !== 'ExecutionStarted') return false;
+    return first.identity.stateMachineName.split('/', 1)[0] === name;
+  });
 }
 
 /** As they were committed here; a store that brought older ones is asked. */

@@ -19,6 +19,7 @@ import { type Plan, responderOf } from './mocks/plan.js';
 import { FileProblems, Problems } from './mocks/problems.js';
 import { recordMocks } from './mocks/record.js';
 import type { MockFunction } from './mocks/rules.js';
+import { nestedResponder } from './nested.js';
 import type { HistoryDiff } from './replay/diff.js';
 import { readHistory } from './replay/history-file.js';
 import { replay } from './replay/replay.js';
@@ -27,6 +28,7 @@ import { judge } from './scenarios/scenario.js';
 import { type ScenarioResult, Suite } from './scenarios/suite.js';
 import {
   InvalidMachine,
+  ownJournals,
   type Simulation,
   simulate as simulateDefinition,
   type TimeMode,
@@ -47,6 +49,8 @@ export interface SimulateOptions {
   readonly mocks?: Readonly<Record<string, Mock>> | string;
   /** By resource: `sns:publish`, `arn:aws:states:::lambda:*`. */
   readonly resources?: Readonly<Record<string, Mock>>;
+  /** Definitions or paths that nested executions run for real, by machine name. */
+  readonly machines?: Readonly<Record<string, string | JsonObject>>;
   /** Test case, when `mocks` is a MockConfigFile.json. */
   readonly testCase?: string;
   /** `plausible` (default): calls without a mock get a made-up answer; `fail`: they fail. */
@@ -71,11 +75,20 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   const definition = await loadMachine(machine);
   const plan = await planOf(options, definition);
   const mocked = plan === null ? [] : [{ name: 'mock', answer: responderOf(plan) }];
+  const machines = new Map<string, string>();
+  for (const [name, nested] of Object.entries(options.machines ?? {})) {
+    machines.set(name, JSON.stringify(await loadMachine(nested)));
+  }
   const fails = unmocked === 'fail' || plan?.fallback === 'fail';
   const run = await simulateDefinition({
     definition,
     input: options.input === undefined ? plausibleInput(definition) : options.input,
-    responders: [...mocked, ...(fails ? [] : [defaultResponder(definition)])],
+    responders: [
+      ...mocked,
+      nestedResponder(machines),
+      ...(fails ? [] : [defaultResponder(definition)]),
+    ],
+    machines,
     type,
     time: options.time ?? 'skip',
     seed: options.seed ?? 0,
@@ -86,7 +99,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
     ...(options.executionName === undefined ? {} : { executionName: options.executionName }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
-  coverage?.add(options.executionName ?? `run ${run.arn}`, run.journals.values());
+  coverage?.add(options.executionName ?? `run ${run.arn}`, ownJournals(run));
   return run;
 }
 

@@ -5,24 +5,25 @@
  * `openWorld` gives the parts (a debugger drives the clock itself); `simulate` runs one machine to its
  * end. The same definition, input, mocks, seed and start instant give the same journals, byte for byte.
  */
-import type { ExecutionIdentity, Fact, FactOf } from '../core/fact.js';
+import type { Fact, FactOf } from '../core/fact.js';
 import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import { parseResource } from '../core/resource.js';
 import type { ExecutionState } from '../core/state.js';
+import { createExecutionHandler } from '../handlers/execution.js';
 import type { Handler, HandlerContext, Logger } from '../handlers/handler.js';
 import { sha256 } from '../lib/digest.js';
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { Resources, TaskProgress } from '../runtime/dispatcher.js';
 import { createEngine } from '../runtime/engine.js';
-import type { Engine, StartRequest } from '../runtime/face.js';
-import { revisionOf } from '../runtime/machines.js';
+import type { Engine } from '../runtime/face.js';
 import { readToken } from '../runtime/token.js';
 import { MemoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import type { Answer, Call, CallRecord, NamedResponder } from './call.js';
 import { Ledger } from './ledger.js';
 import { simulatedMapItems } from './map-items.js';
+import { type Machines, nestedService } from './nested.js';
 import { answerByToken, pause, resultOf } from './performer.js';
 import { SeededRandom } from './seeded-random.js';
 import { mockedServices, silentLog } from './services.js';
@@ -41,6 +42,8 @@ export interface WorldOptions {
   /** Virtual milliseconds per real one: 1 is real time, 60 a minute a second; absent: no waiting. */
   readonly speed?: number;
   readonly limits?: Limits;
+  /** Machines that nested executions run for real, by name; `nestedResponder` must be asked for them. */
+  readonly machines?: Machines;
   /** Another store than an empty one in memory (a fork's, a wrapped one that holds commits back). */
   readonly store?: Store;
   readonly log?: Logger;
@@ -64,52 +67,12 @@ export interface World {
   close(): Promise<void>;
 }
 
-export const SIMULATED_REGION = 'us-east-1';
-export const SIMULATED_ACCOUNT = '123456789012';
+export { type StartOptions, startRequestOf } from './start-request.js';
 
 export async function openWorld(options: WorldOptions): Promise<World> {
   const world = new SimulatedWorld(options);
   await world.open();
   return world;
-}
-
-export interface StartOptions {
-  /** The definition's text. */
-  readonly definition: string;
-  readonly input: Json;
-  readonly type?: 'STANDARD' | 'EXPRESS';
-  readonly stateMachineName?: string;
-  readonly executionName?: string;
-  readonly roleArn?: string;
-  readonly region?: string;
-  readonly account?: string;
-  readonly traceHeader?: string | null;
-  /** Replaces any member of the identity (ARNs as they were on AWS). */
-  readonly identity?: Partial<ExecutionIdentity>;
-}
-
-/** What to give to `engine.start`. */
-export function startRequestOf(options: StartOptions): StartRequest {
-  const { stateMachineName = 'Machine', executionName = 'simulation', type = 'STANDARD' } = options;
-  const { region = SIMULATED_REGION, account = SIMULATED_ACCOUNT } = options;
-  const scope = `arn:aws:states:${region}:${account}`;
-  return {
-    identity: {
-      arn: `${scope}:execution:${stateMachineName}:${executionName}`,
-      name: executionName,
-      stateMachineArn: `${scope}:stateMachine:${stateMachineName}`,
-      stateMachineName,
-      stateMachineVersionArn: null,
-      stateMachineAliasArn: null,
-      mapRunArn: null,
-      roleArn: options.roleArn ?? `arn:aws:iam::${account}:role/stepwell-local`,
-      type,
-      ...options.identity,
-    },
-    revision: revisionOf(options.definition, type),
-    input: options.input,
-    traceHeader: options.traceHeader ?? null,
-  };
 }
 
 class SimulatedWorld implements World, Resources {
@@ -120,6 +83,8 @@ class SimulatedWorld implements World, Resources {
   private readonly tokenKey: string;
   private readonly closing = new AbortController();
   private opened: Engine | null = null;
+  /** What starts nested executions in production, over this world's engine. */
+  private readonly nested: Handler;
 
   constructor(private readonly options: WorldOptions) {
     const { seed = 0, startAt = VIRTUAL_EPOCH, speed, store } = options;
@@ -131,6 +96,11 @@ class SimulatedWorld implements World, Resources {
     });
     this.store = store ?? new MemoryStore();
     this.tokenKey = sha256(`token ${seed}`);
+    const { machines = new Map() } = options;
+    const now = (): EpochMs => this.clock.now();
+    this.nested = createExecutionHandler(
+      Promise.resolve(nestedService(machines, () => this.engine, now)),
+    );
   }
 
   get engine(): Engine {
@@ -231,6 +201,7 @@ class SimulatedWorld implements World, Resources {
       record.endedAt = this.clock.now();
       return resultOf(answer);
     }
+    if ('nested' in answer) return this.nest(input, context, record);
     const submission = ('submit' in answer ? answer.submit : undefined) ?? {};
     if (taskToken !== null) {
       this.inBackground(this.answerToken(taskToken, record));
@@ -240,6 +211,14 @@ class SimulatedWorld implements World, Resources {
     await pause(this.clock, answer, signal, () => context.heartbeat());
     record.endedAt = this.clock.now();
     return resultOf(answer);
+  }
+
+  private async nest(input: Json, context: HandlerContext, record: CallRecord): Promise<Json> {
+    try {
+      return await this.nested.run(input, context);
+    } finally {
+      record.endedAt = this.clock.now();
+    }
   }
 
   private async answerToken(token: string, record: CallRecord): Promise<void> {
@@ -265,7 +244,7 @@ class SimulatedWorld implements World, Resources {
       executionArn: arn,
       stateMachineName: state.identity.stateMachineName,
     });
-    if ('unpolled' in record.answer) return;
+    if ('unpolled' in record.answer || 'nested' in record.answer) return;
     const token = await this.takeActivity(arn, scheduled, record.answer.workerName ?? null);
     if (token !== null) await this.answerToken(token, record);
   }

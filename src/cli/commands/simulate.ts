@@ -7,6 +7,7 @@ import type { Fact } from '../../core/fact.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import type { Json, JsonObject } from '../../lib/json.js';
 import { defaultResponder, plausibleInput } from '../../simulate/mocks/defaults.js';
+import { nestedResponder } from '../../simulate/nested.js';
 import { responderOf } from '../../simulate/mocks/plan.js';
 import { type Simulation, simulate, type TimeMode } from '../../simulate/simulate.js';
 import { emit, emitResult, EventLines } from '../driving.js';
@@ -30,6 +31,7 @@ interface SimulateCommand {
   readonly mocks?: string;
   readonly case?: string;
   readonly replay?: string;
+  readonly machine: readonly string[];
   readonly seed: number;
   readonly time: TimeMode;
   readonly startAt?: number;
@@ -69,6 +71,12 @@ export function addSimulate(program: Command): void {
     .option(
       '--replay <history>',
       'GetExecutionHistory as JSON: replay its results and compare event by event',
+    )
+    .option(
+      '--machine <name=file>',
+      'definition that nested executions of this name run for real; may be given several times',
+      (value: string, all: readonly string[]) => [...all, value],
+      [] as readonly string[],
     )
     .option(
       '--seed <number>',
@@ -151,11 +159,13 @@ async function run(path: string, options: SimulateCommand): Promise<number> {
   const input =
     options.input === undefined ? plausibleInput(definition) : await readInput(options.input);
   if (options.input === undefined && view !== null) tellInput(input, view);
+  const machines = await readMachines(options.machine);
   const signal = stopOnSignal();
   const run = await simulate({
     definition: machine.text,
     input,
-    ...plannedResponders(mocks, definition, options.unmocked),
+    machines,
+    ...plannedResponders(mocks, machines, definition, options.unmocked),
     seed: options.seed,
     time: options.time,
     ...(options.startAt === undefined ? {} : { startAt: options.startAt }),
@@ -192,14 +202,28 @@ function replayWith(path: string, machine: MachineFile, options: SimulateCommand
 /** The responders of a plan, with made-up answers last unless calls without a mock are to fail. */
 export function plannedResponders(
   mocks: Pick<LoadedMocks, 'plan'> | null,
+  machines: ReadonlyMap<string, string>,
   definition: JsonObject,
   unmocked: 'plausible' | 'fail',
 ) {
   const fails = unmocked === 'fail' || mocks?.plan.fallback === 'fail';
   return {
     ...(mocks === null ? {} : { mocks: responderOf(mocks.plan) }),
-    responders: fails ? [] : [defaultResponder(definition)],
+    responders: [nestedResponder(machines), ...(fails ? [] : [defaultResponder(definition)])],
   };
+}
+
+/** `Child=child.asl.json`, checked like the machine itself. */
+async function readMachines(given: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const machines = new Map<string, string>();
+  for (const one of given) {
+    const equals = one.indexOf('=');
+    if (equals < 1) throw new Problem(`--machine '${one}' is not name=file.`);
+    const machine = await readMachine(one.slice(equals + 1));
+    checkMachine(machine, { type: 'STANDARD', strict: false });
+    machines.set(one.slice(0, equals), machine.text);
+  }
+  return machines;
 }
 
 /** Facts of the first execution alone: nested ones and children of Map Runs have their own. */

@@ -93,6 +93,7 @@ function parsePlace(place: string): readonly (readonly [string, number])[] {
 /** The answer as a mock file says it; null when it never came because the run was over. */
 function shownAnswer(answer: Answer): JsonObject | null {
   if ('unpolled' in answer) return { unpolled: true };
+  if ('nested' in answer) return null;
   const timing = {
     ...('afterMs' in answer && answer.afterMs ? { after: formatDuration(answer.afterMs) } : {}),
     ...(answer.heartbeatEveryMs === undefined

@@ -5,7 +5,8 @@ import { type SimulateOptions, type Simulation, simulate } from '../simulate.js'
 import { type DiffOptions, diffHistories, type HistoryDiff, recordedForm } from './diff.js';
 import type { RecordedHistory } from './history-file.js';
 import type { EpochMs, ExecutionArn } from '../../lib/brand.js';
-import { startRequestOf, type World } from '../world.js';
+import { startRequestOf } from '../start-request.js';
+import type { World } from '../world.js';
 import { answersOf, replayResponder } from './responses.js';
 
 export interface ReplayOptions

@@ -13,6 +13,8 @@ export interface Scenario {
   readonly pointer: string;
   /** Path of the definition, relative to the file. */
   readonly machine: string;
+  /** Definitions for nested executions, by machine name; paths relative to the file. */
+  readonly machines: readonly (readonly [string, string])[];
   /** Undefined: made up from what the machine reads. */
   readonly input: Json | undefined;
   /** Tried in order: the scenario's own, then the file's. A path, or mocks themselves. */
@@ -44,6 +46,7 @@ export interface ScenarioFile {
 
 const SHARED = [
   'machine',
+  'machines',
   'input',
   'mocks',
   'case',
@@ -120,6 +123,7 @@ function readScenario(
     name: read.text('name', otherwise),
     pointer,
     machine: read.text('machine', null),
+    machines: read.paths('machines'),
     input: getOwn(own, 'input') ?? getOwn(file, 'input'),
     mocks: [...mockSource(own, pointer), ...(own === file ? [] : mockSource(file, ''))],
     testCase: read.optional(
@@ -177,6 +181,16 @@ class Fields {
     const [value = null, place] = this.find(key);
     if (value !== null && !fits(value)) this.problems.error(place, `Must be ${what}.`);
     return value !== null && fits(value) ? value : null;
+  }
+
+  paths(key: string): readonly (readonly [string, string])[] {
+    const [value = {}, place] = this.find(key);
+    const entries = isObject(value) ? (Object.entries(value) as [string, Json][]) : [];
+    if (!isObject(value) || !entries.every(([, path]) => typeof path === 'string')) {
+      this.problems.error(place, 'Must be an object of paths: {"Child": "child.asl.json"}.');
+      return [];
+    }
+    return entries as [string, string][];
   }
 
   /** The first is the default. */

@@ -12,7 +12,8 @@ import { defaultResponder, plausibleInput } from '../mocks/defaults.js';
 import { loadPlan } from '../mocks/load.js';
 import { type Plan, responderOf } from '../mocks/plan.js';
 import { FileProblems } from '../mocks/problems.js';
-import { InvalidMachine, type Simulation, simulate } from '../simulate.js';
+import { nestedResponder } from '../nested.js';
+import { InvalidMachine, ownJournals, type Simulation, simulate } from '../simulate.js';
 import type { ExpectationFailure } from './expectations.js';
 import { judge, readScenarios, type Scenario } from './scenario.js';
 
@@ -46,6 +47,8 @@ export interface Prepared {
   readonly scenario: Scenario;
   readonly machine: Machine;
   readonly plans: readonly Plan[];
+  /** Definitions that nested executions run for real, by name. */
+  readonly machines: ReadonlyMap<string, string>;
 }
 
 export class Suite {
@@ -64,7 +67,9 @@ export class Suite {
         scenario,
       );
       for (const id of read.ignoreCoverage) machine.ignoreCoverage.add(id);
-      prepared.push({ file, scenario, machine, plans: await this.plans(file, scenario, machine) });
+      const plans = await this.plans(file, scenario, machine);
+      const machines = await this.nested(file, scenario);
+      prepared.push({ file, scenario, machine, plans, machines });
     }
     return prepared;
   }
@@ -101,6 +106,16 @@ export class Suite {
     return made;
   }
 
+  private async nested(file: string, { machines }: Scenario): Promise<ReadonlyMap<string, string>> {
+    const texts = new Map<string, string>();
+    for (const [name, path] of machines) {
+      const full = resolve(dirname(resolve(file)), path);
+      const document = await this.document(full, 'state machine');
+      texts.set(name, JSON.stringify(document));
+    }
+    return texts;
+  }
+
   private async plans(
     file: string,
     scenario: Scenario,
@@ -122,7 +137,7 @@ export class Suite {
     return plans;
   }
 
-  async run({ file, machine, plans, scenario }: Prepared): Promise<ScenarioResult> {
+  async run({ file, machine, machines, plans, scenario }: Prepared): Promise<ScenarioResult> {
     if (scenario.skip) {
       return {
         file,
@@ -141,14 +156,19 @@ export class Suite {
     const run = await simulate({
       definition: machine.text,
       input: scenario.input ?? plausibleInput(machine.definition),
-      responders: [...mocked, ...(fails ? [] : [defaultResponder(machine.definition)])],
+      responders: [
+        ...mocked,
+        nestedResponder(machines),
+        ...(fails ? [] : [defaultResponder(machine.definition)]),
+      ],
+      machines,
       seed: scenario.seed,
       ...(scenario.startAt === null ? {} : { startAt: scenario.startAt }),
       type: scenario.type,
       stateMachineName: machine.name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 60) || 'machine',
       executionName: scenario.executionName,
     });
-    machine.coverage.add(scenario.name, run.journals.values());
+    machine.coverage.add(scenario.name, ownJournals(run));
     const failures = await judge(run, scenario.checks);
     return {
       file,
