@@ -53,7 +53,7 @@ export const POOLING_KEY = 'stepwell_pooling';
 
 /** Throws RangeError naming the key when the configuration cannot be run. */
 export function parseConfig(config: JsonObject): EncoderConfig {
-  const family = familyOf(getOwn(config, 'model_type'));
+  const family = familyOf(config);
   const number = numberReader(config);
   const pooling = getOwn(config, POOLING_KEY);
   const names = family === 'distilbert' ? DISTILBERT_KEYS : BERT_KEYS;
@@ -137,20 +137,35 @@ export function longestSequence(config: EncoderConfig): number {
   return config.positionCount - config.firstPosition;
 }
 
-const FAMILIES = ['bert', 'distilbert', 'roberta', 'vit'] as const;
+/** Model types by the family whose graph and names they have. */
+const FAMILY_OF: ReadonlyMap<string, Family> = new Map([
+  ['bert', 'bert'],
+  ['distilbert', 'distilbert'],
+  ['roberta', 'roberta'],
+  ['xlm-roberta', 'roberta'],
+  ['camembert', 'roberta'],
+  ['vit', 'vit'],
+]);
 
 /** Whether the architecture is written here, layer by layer. */
 export function isKnownArchitecture(config: JsonObject): boolean {
-  return FAMILIES.some((known) => known === getOwn(config, 'model_type'));
+  return FAMILY_OF.has(String(getOwn(config, 'model_type')));
 }
 
-function familyOf(modelType: Json | undefined): Family {
-  const family = FAMILIES.find((known) => known === modelType);
-  if (family !== undefined) return family;
+function familyOf(config: JsonObject): Family {
+  const modelType = getOwn(config, 'model_type');
+  const family = FAMILY_OF.get(String(modelType));
+  if (family === undefined) {
+    throw new RangeError(
+      `config.json: model_type ${JSON.stringify(modelType)} is not supported; ` +
+        'use a bert, distilbert or roberta model for text, a vit model for images, or for feature ' +
+        'extraction any image model with preprocessor_config.json and onnx/model.onnx',
+    );
+  }
+  const positions = getOwn(config, 'position_embedding_type') ?? 'absolute';
+  if (positions === 'absolute') return family;
   throw new RangeError(
-    `config.json: model_type ${JSON.stringify(modelType)} is not supported; ` +
-      'use a bert, distilbert or roberta model for text, a vit model for images, or for feature ' +
-      'extraction any image model with preprocessor_config.json and onnx/model.onnx',
+    `config.json: position_embedding_type ${JSON.stringify(positions)} is not supported, only absolute`,
   );
 }
 

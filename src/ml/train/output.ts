@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { sha256 } from '../../lib/digest.js';
 import { isArray, type JsonObject } from '../../lib/json.js';
-import { type Family, POOLING_KEY } from '../encoder/config.js';
+import { POOLING_KEY } from '../encoder/config.js';
 import { exportModel } from '../encoder/export.js';
 import { withHead } from '../encoder/frozen.js';
 import { PROCESSOR_FILE } from '../encoder/images.js';
@@ -24,12 +24,15 @@ export interface ModelFolder {
   readonly validation: RowFile | null;
 }
 
-const ARCHITECTURES = {
-  bert: 'BertForSequenceClassification',
-  distilbert: 'DistilBertForSequenceClassification',
-  roberta: 'RobertaForSequenceClassification',
-  vit: 'ViTForImageClassification',
-} as const satisfies Record<Exclude<Family, 'frozen'>, string>;
+/** Classifiers of Hugging Face by model type. */
+const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ['bert', 'BertForSequenceClassification'],
+  ['distilbert', 'DistilBertForSequenceClassification'],
+  ['roberta', 'RobertaForSequenceClassification'],
+  ['xlm-roberta', 'XLMRobertaForSequenceClassification'],
+  ['camembert', 'CamembertForSequenceClassification'],
+  ['vit', 'ViTForImageClassification'],
+]);
 
 /** Copied as they are, where the base has them. */
 const READER_FILES = ['special_tokens_map.json', 'vocab.txt', PROCESSOR_FILE] as const;
@@ -98,9 +101,10 @@ function isPlace(name: string, value: unknown): value is string {
   return PLACES.has(name) || (name === 'model' && isAbsolute(value));
 }
 
-/** `ResNetModel` becomes `ResNetForImageClassification`. */
-function architectureOf({ config, configJson }: BaseModel): string {
-  if (config.family !== 'frozen') return ARCHITECTURES[config.family];
+/** Of other types by their own: `ResNetModel` becomes `ResNetForImageClassification`. */
+function architectureOf({ configJson }: BaseModel): string {
+  const known = ARCHITECTURES.get(String(configJson.model_type));
+  if (known !== undefined) return known;
   const [first] = isArray(configJson.architectures) ? configJson.architectures : [];
   const name = typeof first === 'string' ? first : 'ImageModel';
   return `${name.replace(/Model$/, '')}ForImageClassification`;
