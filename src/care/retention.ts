@@ -74,6 +74,11 @@ export class Retention {
       const page = await this.store.care.ended(100, this.cursor);
       for (const row of page.items) {
         looked += 1;
+        if (removed >= surplus && this.isYoung(row)) {
+          // The list is in order of starting, and nothing ends before it starts.
+          this.cursor = null;
+          return { removed, more: false };
+        }
         if (!this.isOver(row, removed < surplus)) continue;
         removed += await this.remove(row, open, MAX_REMOVED - removed);
         if (removed >= MAX_REMOVED) return { removed, more: true };
@@ -82,7 +87,13 @@ export class Retention {
       if (page.next === null)
         return { removed, more: removed > 0 && this.rule.bytes !== null && surplus > 0 };
     }
-    return { removed, more: true };
+    return { removed, more: removed > 0 };
+  }
+
+  /** Started within the days that are kept, so that it cannot have ended before them. */
+  private isYoung(row: ExecutionRow): boolean {
+    const { days } = this.rule;
+    return days === null || row.startedAt + days * DAY_MS > this.clock.now();
   }
 
   /** How many have to go for the sake of count or bytes, taking all as equally large. */

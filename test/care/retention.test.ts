@@ -73,6 +73,24 @@ describe('retention', () => {
     expect(await names()).toEqual([]);
   });
 
+  it('looks no further than where everything is young', async () => {
+    const { store, retention, put } = world({ days: 50 });
+    for (let index = 0; index < 300; index++) await put(`e${index}`, 100 - index / 3);
+    let pages = 0;
+    const ended = store.care.ended;
+    Object.assign(store.care, {
+      ended: (limit: number, token: string | null) => {
+        pages += 1;
+        return ended(limit, token);
+      },
+    });
+    const { removed } = await retention.sweep();
+    expect(removed).toBeGreaterThan(140);
+    expect(pages).toBe(2);
+    await retention.sweep();
+    expect(pages).toBe(3);
+  });
+
   it('keeps a parent whose Map Run is open, with the children it has', async () => {
     const { store, retention, put, names } = world({ days: 1 });
     await put('parent', 10);
