@@ -31,6 +31,7 @@ import type { Peers } from '../runtime/peers.js';
 import type { SharedStore, Store } from '../store/store.js';
 import { type ChosenLimits, chooseLimits } from './limits.js';
 import { onCluster } from './cluster-tasks.js';
+import { DEFAULT_STORE_FILE } from './default-store.js';
 import { createLogger } from './logger.js';
 import { createMlHandlers } from './ml-handlers.js';
 
@@ -108,12 +109,6 @@ export function isShared(spec: string): boolean {
 
 /** Tasks at a time of one process on a shared store. */
 export const DEFAULT_CONCURRENCY = 100;
-
-export const DEFAULT_STORE_FILE = 'stepwell.db';
-
-export function defaultStore(): string {
-  return `sqlite:${join('.stepwell', DEFAULT_STORE_FILE)}`;
-}
 
 export async function assemble(options: AssembleOptions): Promise<Parts> {
   const config = await loadConfig(options.config ?? null, process.cwd());

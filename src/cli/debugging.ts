@@ -11,8 +11,7 @@ import { liveTimeline, type LiveOptions, Overrides } from '../simulate/debug/liv
 import { Gates } from '../simulate/debug/gates.js';
 import { recordedTimeline } from '../simulate/debug/recorded.js';
 import { simulatedTimeline } from '../simulate/debug/simulated.js';
-import { assemble, type Parts } from './assemble.js';
-import { localExecutions, publishMachine } from './executions.js';
+import type { Parts } from './assemble.js';
 import { checkMachine, type MachineFile, readMachine } from './input.js';
 import { type KeptExecution, readExecution, withStore } from './kept.js';
 import { loadMocks } from './mock-files.js';
@@ -92,6 +91,7 @@ async function startLive(machine: MachineFile, target: DebugTarget): Promise<Ope
   const arn = executionArn(machine.name, name);
   const opened = await openLive(arn, machine.text, target);
   const { parts, options } = opened;
+  const { localExecutions, publishMachine } = await import('./executions.js');
   await publishMachine(localExecutions(parts, options.engine), machine);
   const begin = (): Promise<unknown> =>
     options.engine.start({
@@ -132,6 +132,11 @@ async function openLive(
   definition: string,
   target: DebugTarget,
 ): Promise<OpenedLive> {
+  // Handlers and their libraries are loaded only where real work is done.
+  const [{ assemble }, { localExecutions }] = await Promise.all([
+    import('./assemble.js'),
+    import('./executions.js'),
+  ]);
   const parts = await assemble({
     ...(target.store === undefined ? {} : { store: target.store }),
     ...(target.config === undefined ? {} : { config: target.config }),

@@ -6,7 +6,7 @@ import { s3OptionsOf } from '../handlers/map-items/index.js';
 import { createSecrets } from '../handlers/secrets.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
-import { defaultStore } from './assemble.js';
+import { defaultStore } from './default-store.js';
 
 export interface StoreOption {
   readonly store?: string;

@@ -5,11 +5,11 @@ import type { ForkPoint, ForkWish } from '../../core/fork/prepare.js';
 import { fromEntries, type Json } from '../../lib/json.js';
 import type { EpochMs, ExecutionArn } from '../../lib/brand.js';
 import { type Fork, forkOf, freeForkName } from '../../runtime/forking.js';
-import { assemble, type Parts } from '../assemble.js';
+import type { Store } from '../../store/store.js';
+import type { Parts } from '../assemble.js';
 import { emit, EventLines, leaveOnSignal, report } from '../driving.js';
-import { localExecutions } from '../executions.js';
 import { checkMachine, readInput, readMachine } from '../input.js';
-import { type KeptExecution, readExecution } from '../kept.js';
+import { type KeptExecution, readExecution, withStore } from '../kept.js';
 import { EXIT, Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
 import { bold, cyan, dim, duration, green, yellow } from '../style.js';
@@ -69,6 +69,13 @@ async function fork(id: string, options: ForkOptions): Promise<number> {
     options.definition === undefined ? null : await readDefinition(options.definition);
   const json = options.json ?? false;
   const view = json ? null : new ProgressView();
+  const wanted = { wish, definition, name: options.name };
+  if (options.dryRun) {
+    // Only a look: it works beside a server that drives the store.
+    await withStore(options, (store) => plan(store, id, wanted, view));
+    return EXIT.succeeded;
+  }
+  const { assemble } = await import('../assemble.js');
   const parts = await assemble({
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
@@ -76,24 +83,40 @@ async function fork(id: string, options: ForkOptions): Promise<number> {
     ...(view === null ? {} : { log: view.logger(), onProgress: (done) => view.task(done) }),
   });
   try {
-    const origin = await readExecution(parts.store, id);
-    const name = options.name ?? (await freeName(parts, origin));
-    const made = forkOf(origin, {
-      wish,
-      definition,
-      name,
-      expressId: crypto.randomUUID(),
-      now: Date.now() as EpochMs,
-    });
-    if (json) emit({ type: 'plan', executionArn: made.arn, ...made.plan });
-    else tell(made, origin, view);
-    return options.dryRun ? EXIT.succeeded : await drive(parts, made, view);
+    return await drive(parts, await plan(parts.store, id, wanted, view), view);
   } finally {
     await parts.close();
   }
 }
 
+interface Wanted {
+  readonly wish: ForkWish;
+  readonly definition: string | null;
+  readonly name: string | undefined;
+}
+
+/** Says what would happen, before anything does. */
+async function plan(
+  store: Store,
+  id: string,
+  { wish, definition, name }: Wanted,
+  view: ProgressView | null,
+): Promise<Fork> {
+  const origin = await readExecution(store, id);
+  const made = forkOf(origin, {
+    wish,
+    definition,
+    name: name ?? (await freeName(store, origin)),
+    expressId: crypto.randomUUID(),
+    now: Date.now() as EpochMs,
+  });
+  if (view === null) emit({ type: 'plan', executionArn: made.arn, ...made.plan });
+  else tell(made, origin, view);
+  return made;
+}
+
 async function drive(parts: Parts, made: Fork, view: ProgressView | null): Promise<number> {
+  const { localExecutions } = await import('../executions.js');
   const engine = await parts.openEngine([made.arn]);
   parts.executions.fill(localExecutions(parts, engine));
   const leave = leaveOnSignal(engine, view);
@@ -148,16 +171,16 @@ async function readDefinition(path: string): Promise<string> {
   return machine.text;
 }
 
-function freeName(parts: Parts, { arn, state }: KeptExecution): Promise<string> {
+function freeName(store: Store, { arn, state }: KeptExecution): Promise<string> {
   const { name } = state.identity;
   return freeForkName(name, async (free) => {
     const taken = arn.replace(/[^:]+$/, free) as ExecutionArn;
-    return (await parts.store.row(taken)) !== null;
+    return (await store.row(taken)) !== null;
   });
 }
 
 /** The plan, before anything happens. */
-function tell(made: Fork, origin: KeptExecution, view: ProgressView | null): void {
+function tell(made: Fork, origin: KeptExecution, view: ProgressView): void {
   const { plan, prepared } = made;
   const lines = [
     `${bold(made.prepared.facts[0]?.type === 'ExecutionStarted' ? made.prepared.facts[0].identity.name : '')} ${dim(`forked from ${origin.state.identity.name} after event ${plan.origin.eventId ?? 0}`)}`,
@@ -171,10 +194,7 @@ function tell(made: Fork, origin: KeptExecution, view: ProgressView | null): voi
   for (const [name, value] of Object.entries(edit?.variables ?? {})) {
     lines.push(`  ${bold(`$${name}`)}  ${short(value)}`);
   }
-  for (const line of lines) {
-    if (view === null) process.stderr.write(`${line}\n`);
-    else view.line(line);
-  }
+  for (const line of lines) view.line(line);
 }
 
 function goesOn(plan: ForkPlan): string[] {
