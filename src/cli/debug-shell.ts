@@ -10,6 +10,7 @@ import { projectHistory } from '../wire/history.js';
 import type { OpenedDebugger } from './debugging.js';
 import { explainLines } from './explain-view.js';
 import { EXIT } from './problem.js';
+import { firstLine } from './progress.js';
 import { bold, cyan, dim, green, red, yellow } from './style.js';
 
 export interface ShellOptions {
@@ -135,6 +136,12 @@ class Shell {
       case 'set':
         await session.edit({ frame: of, ...command.edit });
         return this.tell({ type: 'edited', ...command.edit }, green('changed'));
+      case 'patch':
+        await session.patch(of, command.path, command.value);
+        return this.tell(
+          { type: 'edited', path: command.path, value: command.value },
+          green('changed'),
+        );
       case 'result':
       case 'error':
         return this.override(command);
@@ -301,10 +308,12 @@ class Shell {
     const why =
       stop.breakpoints.length > 0 ? yellow(`breakpoint ${stop.breakpoints.join(', ')}  `) : '';
     const inside = place === 'root' ? '' : dim(`  in ${place}`);
-    this.say(`${mark} ${why}${stop.text}${inside}  ${dim(new Date(lastAt).toISOString())}`);
+    this.say(
+      `${mark} ${why}${firstLine(stop.text)}${inside}  ${dim(new Date(lastAt).toISOString())}`,
+    );
     if (stop.reason === 'ended' && outcome !== null) {
       this.say(
-        `  ${outcome.ok ? short(outcome.output) : red(`${outcome.failure.error ?? ''}: ${outcome.failure.cause ?? ''}`)}`,
+        `  ${outcome.ok ? short(outcome.output) : red(`${outcome.failure.error ?? ''}: ${firstLine(outcome.failure.cause ?? '')}`)}`,
       );
     } else if (held !== undefined && stop.reason !== 'failed') {
       this.say(`  ${dim(stop.when === 'before' ? 'input ' : 'value ')} ${short(held.value)}`);

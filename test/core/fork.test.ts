@@ -117,6 +117,29 @@ describe('a fork', () => {
     expect(fork.result).toEqual({ whole: { n: 2 }, own: { n: 2 } });
   });
 
+  it('changes a part of the input by its path', async () => {
+    const origin = await runMachine(LINE, { keep: 1, deep: { a: [1, 2] } }, WORLD);
+    const patches = [
+      ['$.deep.a[1]', 9],
+      ['$.model.score', 1],
+    ] as const;
+    const fork = await forkMachine(origin.facts, { at: { state: 'Note' }, patches }, LINE, WORLD);
+    expect(fork.handlers.of('deploy')[0]?.parameters).toEqual({
+      keep: 1,
+      deep: { a: [1, 9] },
+      model: { score: 1 },
+    });
+    const whole = await forkMachine(
+      origin.facts,
+      { at: { event: 1 }, patches: [['$.keep', 2]] },
+      LINE,
+      WORLD,
+    );
+    expect(whole.state.input).toEqual({ keep: 2, deep: { a: [1, 2] } });
+    const bad = { at: { state: 'Note' }, patches: [['$..a', 1]] } as const;
+    expect(() => prepare(origin.facts, bad, LINE)).toThrow(ForkRefused);
+  });
+
   it('of a finished success from its last event is over at once with the same output', async () => {
     const origin = await runMachine(
       LINE,

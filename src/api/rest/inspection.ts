@@ -71,6 +71,10 @@ export const inspectionRoutes: readonly Route[] = [
         },
         input: { description: 'Input of the state that comes next.' },
         variables: { type: 'object', description: 'Laid over the variables.' },
+        set: {
+          type: 'object',
+          description: 'Values by path of that input: {"$.gate.minimumAccuracy": 0.8}.',
+        },
         result: { description: 'At the success of a task: another result instead.' },
         definition: { description: 'Text or object: go on with this definition.' },
         name: { type: 'string', maxLength: 80 },
@@ -139,11 +143,14 @@ async function prepare(api: ApiContext, request: RestRequest): Promise<Fork> {
 function wishOf(body: JsonObject): ForkWish {
   const variables = getOwn(body, 'variables');
   if (variables !== undefined && !isObject(variables)) throw invalid('variables must be an object');
+  const set = getOwn(body, 'set');
+  if (set !== undefined && !isObject(set)) throw invalid('set must be an object');
   const [input, result] = [getOwn(body, 'input'), getOwn(body, 'result')];
   return {
     at: pointOf(getOwn(body, 'at')),
     ...(input === undefined ? {} : { input }),
     ...(variables === undefined ? {} : { variables }),
+    ...(set === undefined ? {} : { patches: Object.entries(set) }),
     ...(result === undefined ? {} : { result }),
   };
 }

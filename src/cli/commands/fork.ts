@@ -35,7 +35,12 @@ export function addFork(program: Command): void {
     .description('a new execution from any event of another one, with a change; the origin stays')
     .requiredOption('--at <event|state>', 'after this event (its id), or before this state')
     .option('--input <json>', "input of the state that comes next: JSON, '@file' or '-'")
-    .option('--set <variable=json>', 'set a variable; may be given several times', collect, [])
+    .option(
+      '--set <name=json>',
+      'set a variable, or a path of the input; may be given several times',
+      collect,
+      [],
+    )
     .option('--result <json>', 'at the success of a task: another result instead')
     .option('--definition <file>', 'go on with this definition')
     .option('--name <name>', 'name of the new execution')
@@ -48,7 +53,8 @@ export function addFork(program: Command): void {
       `
 Examples:
   $ stepwell fork run-1a2b3c4d5e --at QualityGate --dry-run
-  $ stepwell fork run-1a2b3c4d5e --at QualityGate --set threshold=0.8
+  $ stepwell fork run-1a2b3c4d5e --at QualityGate --set '$.gate.minimumAccuracy=0.8'
+  $ stepwell fork run-1a2b3c4d5e --at QualityGate --set threshold=0.8      the variable $threshold
   $ stepwell fork run-1a2b3c4d5e --at 17 --definition mended.asl.json
 
 An event with which a task succeeded keeps its result: what is done with it is decided again.
@@ -136,11 +142,14 @@ async function drive(parts: Parts, made: Fork, view: ProgressView | null): Promi
 }
 
 async function readWish(options: ForkOptions): Promise<ForkWish> {
-  const variables = (options.set ?? []).map(readAssignment);
+  const assigned = (options.set ?? []).map(readAssignment);
+  const patches = assigned.filter(([name]) => name.startsWith('$.') || name.startsWith('$['));
+  const variables = assigned.filter((one) => !patches.includes(one));
   return {
     at: pointOf(options.at ?? ''),
     ...(options.input === undefined ? {} : { input: await readInput(options.input) }),
     ...(variables.length === 0 ? {} : { variables: fromEntries(variables) }),
+    ...(patches.length === 0 ? {} : { patches }),
     ...(options.result === undefined ? {} : { result: await readInput(options.result) }),
   };
 }
@@ -151,7 +160,7 @@ function pointOf(text: string): ForkPoint {
 
 /** `name=json`; text that is no JSON is a string. */
 function readAssignment(text: string): [string, Json] {
-  const [, name, value] = /^\$?([^=]+)=([\s\S]*)$/.exec(text) ?? [];
+  const [, name, value] = /^(?:\$(?=\w))?([^=]+)=([\s\S]*)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) {
     throw new Problem(
       `--set '${text}' is no assignment.`,

@@ -4,6 +4,7 @@
  * cannot go on, naming the place and the mend, before anything is written.
  */
 import type { EpochMs, FrameId, Seq } from '../../lib/brand.js';
+import { compileReferencePath } from '../../expr/path.js';
 import { sha256 } from '../../lib/digest.js';
 import { fromEntries, type Json, type JsonObject } from '../../lib/json.js';
 import type { ExecutionIdentity, Fact, ForkOrigin } from '../fact.js';
@@ -34,6 +35,8 @@ export interface ForkWish {
   /** Input of the state that comes next; at the first event, of the whole execution. */
   readonly input?: Json;
   readonly variables?: JsonObject;
+  /** Values at reference paths of that input, such as `$.gate.minimumAccuracy`; after `input`. */
+  readonly patches?: readonly (readonly [path: string, value: Json])[];
   /** In place of the answer of the task the point is at. */
   readonly result?: Json;
 }
@@ -64,8 +67,9 @@ export function prepareFork(
   checkMachine(reused, target.machine);
   // Nothing is taken over: it is a new execution, and the input is that of the whole.
   const anew = reused.facts.length === 1;
-  const { input, ...others } = wish;
-  const edit = editOf(anew ? others : wish, reused);
+  const input = patchedInput(wish, reused);
+  const { input: _whole, ...others } = wish;
+  const edit = editOf(anew || input === undefined ? others : { ...wish, input }, reused);
   const facts = takenOver(reused.facts, target, anew ? input : undefined);
   const [first] = all;
   const origin: ForkOrigin = {
@@ -118,6 +122,26 @@ function seqOf(all: readonly Fact[], at: ForkPoint): number {
     `The origin never entered a state '${at.state}'.`,
     `It entered ${[...names].join(', ') || 'none'}.`,
   );
+}
+
+/** What the frame is to hold: the input given, or its own, with the patches written in. */
+function patchedInput(
+  { input, patches = [] }: ForkWish,
+  { state, frame }: Reuse,
+): Json | undefined {
+  if (patches.length === 0) return input;
+  let value = input ?? state.frames.get(frame)?.value ?? null;
+  for (const [path, made] of patches) {
+    try {
+      value = compileReferencePath(path).write(value, made);
+    } catch (error) {
+      throw new ForkRefused(
+        `'${path}' cannot be set: ${error instanceof Error ? error.message : String(error)}`,
+        'Use a path of names and indexes, such as $.gate.minimumAccuracy or $.items[0].',
+      );
+    }
+  }
+  return value;
 }
 
 function resultOf(wish: ForkWish, { result }: Reuse): Reuse['result'] {

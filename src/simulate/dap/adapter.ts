@@ -434,6 +434,7 @@ export class Adapter {
     const { still } = this;
     const command = parseCommand(text);
     if (command?.do === 'set') await still.edit({ frame, ...command.edit });
+    if (command?.do === 'patch') await still.patch(frame, command.path, command.value);
     if (command?.do === 'result' || command?.do === 'error') {
       const state = command.state ?? still.ahead(frame);
       await still.override(

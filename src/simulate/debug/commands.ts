@@ -24,6 +24,7 @@ export type DebugCommand =
   | { readonly do: 'print'; readonly expression: string }
   | { readonly do: 'thread'; readonly number: number }
   | { readonly do: 'set'; readonly edit: Omit<FrameEdit, 'frame'> }
+  | { readonly do: 'patch'; readonly path: string; readonly value: Json }
   | { readonly do: 'result'; readonly state: string | null; readonly output: Json }
   | {
       readonly do: 'error';
@@ -135,6 +136,7 @@ export function parseBreakpoint(text: string): BreakpointWish {
 function parseSet(text: string): DebugCommand {
   const [, what = '', rest = ''] = /^(\S+?)\s*(?:=\s*|\s+)([\s\S]+)$/.exec(text) ?? [];
   if (what === 'input') return { do: 'set', edit: { value: jsonOf(rest) } };
+  if (/^\$[.[]/.test(what)) return { do: 'patch', path: what, value: jsonOf(rest) };
   if (what.startsWith('$'))
     return { do: 'set', edit: { variables: { [what.slice(1)]: jsonOf(rest) } } };
   if (what === 'result') {
@@ -180,6 +182,7 @@ export const HELP = `
   finish (r)      to the end, past all breakpoints
   print (p) <expression>       $.a.b, $variable, $$.Execution.Name, $.n > 3, or JSONata
   set input <json>             of the state that comes next
+  set $.path <json>            a part of that input
   set $variable <json>
   set result [State:] <json>   the task is not run, but answered with this
   set error <Name> [cause]     the task is not run, but fails with this

@@ -10,6 +10,7 @@ import type { Machine } from '../../core/machine.js';
 import { type ExecutionState, type Frame, ROOT_FRAME } from '../../core/state.js';
 import type { FrameEdit } from '../../core/stimulus.js';
 import { placesOf } from '../../core/visits.js';
+import { compileReferencePath } from '../../expr/path.js';
 import { scopeOf } from '../../explain/explain.js';
 import type { FrameId } from '../../lib/brand.js';
 import type { Json, JsonObject } from '../../lib/json.js';
@@ -105,7 +106,7 @@ export class Debugger {
     const end = this.cursor;
     let found: { readonly at: number; readonly stop: Stop } | null = null;
     this.goTo(Math.min(1, end));
-    while (this.cursor < end - 1) {
+    while (this.cursor < end) {
       const chunk = this.timeline.chunks[this.cursor] as Chunk;
       const entered = enteredAt(chunk);
       const hit = entered === null ? null : await this.hitBefore(entered);
@@ -142,6 +143,12 @@ export class Debugger {
     await this.timeline.edit(edit);
     this.refold(this.timeline.chunks.length);
     if (this.last !== null) this.last = { ...this.last, frame: edit.frame };
+  }
+
+  /** The same for a part of the input. */
+  async patch(frame: FrameId, path: string, value: Json): Promise<void> {
+    const { frame: held } = this.frameOf(frame);
+    await this.edit({ frame, value: compileReferencePath(path).write(held.value, value) });
   }
 
   /** The state's work will not be done the next time, but answered with this. */

@@ -179,6 +179,17 @@ describe('a simulation under the debugger', () => {
     expect(where(await session.reverseContinue())).toBe('entry before First');
   });
 
+  it('goes back to the breakpoint right before, not past it', async () => {
+    const session = await debugMachine(MACHINE, INPUT);
+    session.breakpoints.add({ on: 'entered', state: 'First' });
+    session.breakpoints.add({ on: 'exited', state: 'Each' });
+    session.breakpoints.add({ on: 'entered', state: 'Wait' });
+    await session.begin();
+    while ((await session.step('over')).state !== 'Last');
+    expect(where(await session.reverseContinue())).toBe('breakpoint before Wait');
+    expect(where(await session.reverseContinue())).toBe('breakpoint before First');
+  });
+
   it('a change in the past makes another future, the same one every time', async () => {
     const session = await debugMachine(MACHINE, INPUT);
     await session.begin();
@@ -225,6 +236,10 @@ describe('a simulation under the debugger', () => {
     expect(await session.evaluate('$$.Execution.Name')).toBe('simulation');
     expect(await session.evaluate('$.items[0] < 2')).toBe(true);
     expect(await session.evaluate('$sum($states.input.items) + $total')).toBe(3);
+    expect(await session.evaluate('$sum($.items) * 2')).toBe(6);
+    await session.patch(ROOT_FRAME, '$.items[1]', 5);
+    expect(await session.evaluate('$.items[1]')).toBe(5);
+    await session.patch(ROOT_FRAME, '$.items[1]', 2);
     await expect(session.evaluate('$sum(')).rejects.toThrow();
     const scopes = await scopesOf(session, ROOT_FRAME);
     expect(scopes?.Input).toEqual({ items: [1, 2], done: { ok: true } });
