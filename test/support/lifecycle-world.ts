@@ -39,6 +39,8 @@ import { VirtualClock } from '../../src/simulate/virtual-clock.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { silentLog } from './scripted-handlers.js';
 
+/** Nothing has happened for this long: virtual time may move on. */
+const QUIET_MS = 25;
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const ACCOUNT = 'us-east-1:123456789012';
 
@@ -108,6 +110,10 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     now,
     ...loader,
   });
+  let stirredAt = performance.now();
+  const stirred = (): void => {
+    stirredAt = performance.now();
+  };
   const held = (handler: Handler): Handler => ({
     ...handler,
     run: async (parameters, context) => {
@@ -116,6 +122,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
         return await handler.run(parameters, context);
       } finally {
         release();
+        stirred();
       }
     },
   });
@@ -142,6 +149,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     log: silentLog,
     clock: time,
   });
+  engine.subscribe(null, stirred);
   const service = executionService(
     createContext({
       engine,
@@ -222,10 +230,11 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     };
     work.then(settle, settle);
     for (let step = 0; step < 20_000 && !done; step++) {
-      await clock.settle();
-      // What the engine does between a handler and the next timer may need the file system.
-      await new Promise((resolve) => setTimeout(resolve, 3));
-      await clock.settle();
+      do {
+        // What the engine does between a handler and the next timer may need the file system.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        await clock.settle();
+      } while (!done && performance.now() - stirredAt < QUIET_MS);
       if (done) break;
       await options.onInstant?.(world);
       await clock.settle();

@@ -21,6 +21,7 @@ import {
   readInput,
   readMachine,
 } from '../input.js';
+import { companionsOf } from '../companions.js';
 import { localExecutions, publishMachine } from '../executions.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
@@ -90,6 +91,7 @@ async function run(path: string, options: RunOptions): Promise<number> {
     const local = localExecutions(parts, engine);
     parts.executions.fill(local);
     await publishMachine(local, machine);
+    for (const other of await companionsOf(machine, path)) await publishMachine(local, other);
     const how = chosen.continues ? 'continues from its journal' : 'starts';
     view?.line(`${bold(machine.name)} ${dim(`execution ${chosen.name} ${how}`)}`);
     const watcher = view ?? new EventLines();

@@ -11,6 +11,7 @@ import {
   type Endpoints,
   type EndpointSwitch,
   MAX_INSTANCES,
+  type PartialSettings,
   type ServedModel,
   type Variant,
 } from '../../serving/index.js';
@@ -46,6 +47,8 @@ export interface DeployRequest {
   readonly promote?: boolean;
   readonly reason?: string;
   readonly configName?: string;
+  /** Data capture, limits, batching; absent: as they are. */
+  readonly settings?: PartialSettings;
 }
 
 interface Parameters {
@@ -57,6 +60,7 @@ interface Parameters {
   readonly stage?: 'Production';
   readonly promote?: boolean;
   readonly reason?: string;
+  readonly settings?: PartialSettings;
 }
 
 export function deployHandler(options: DeployOptions): Handler {
@@ -104,11 +108,12 @@ const PARAMETERS: JsonObject = {
     stage: { const: 'Production' },
     promote: { type: 'boolean' },
     reason: { type: 'string', maxLength: 1000 },
+    settings: { type: 'object' },
   },
 };
 
 function requestOf(parameters: Parameters): DeployRequest {
-  const { endpoint, model, healthCheck, reason } = parameters;
+  const { endpoint, model, healthCheck, reason, settings } = parameters;
   const variant = {
     name: parameters.variantName ?? DEFAULT_VARIANT,
     weight: 1,
@@ -121,6 +126,7 @@ function requestOf(parameters: Parameters): DeployRequest {
     promote: parameters.promote === true || parameters.stage === 'Production',
     ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(reason === undefined ? {} : { reason }),
+    ...(settings === undefined ? {} : { settings }),
   };
 }
 
@@ -161,6 +167,7 @@ export async function runDeploy(
     ),
     key: context.idempotencyKey,
     ...(request.configName === undefined ? {} : { configName: request.configName }),
+    ...(request.settings === undefined ? {} : { settings: request.settings }),
     arn: endpointArn(context, request.endpoint),
   });
   // A re-run may have resolved another version than the attempt that switched: the record decides.

@@ -38,7 +38,11 @@ export function windowOf(
   now: number,
 ): { readonly from: number; readonly to: number } {
   const end = to === undefined ? now + 1000 : instant('to', to);
-  const begin = from === undefined ? end - windowSeconds * 1000 - 1000 : instant('from', from);
+  // Captured data knows whole seconds.
+  const begin =
+    from === undefined
+      ? end - windowSeconds * 1000 - 1000
+      : Math.floor(instant('from', from) / 1000) * 1000;
   if (begin >= end) throw new TaskFailure('ValidationException', 'from: must be before to.');
   return { from: begin, to: end };
 }
