@@ -4,6 +4,7 @@
  * dataset of the rows whose labels have come back, with the rows of an earlier dataset before them.
  */
 import { getOwn, type Json, type JsonObject } from '../../../lib/json.js';
+import { sha256 } from '../../../lib/digest.js';
 import { datasetRows } from '../../../ml/data/dataset.js';
 import { selectRows, uncertainty, type Uncertainty } from '../../../ml/monitor/active-learning.js';
 import { capturedRows, labelledRows } from '../../../serving/index.js';
@@ -35,6 +36,8 @@ interface CollectParameters extends Window {
   readonly labelColumn?: string;
   readonly append?: Address;
   readonly repeat?: number;
+  /** Share of the fresh rows that nobody may train on: what old and new model are compared by. */
+  readonly holdoutShare?: number;
 }
 
 /** Rows that the model is asked about; the newest. */
@@ -76,6 +79,7 @@ export function feedbackDataHandlers(options: MonitorOptions): Handler[] {
           labelColumn: text,
           append: ADDRESS,
           repeat: { type: 'integer', minimum: 1, maximum: 100 },
+          holdoutShare: { type: 'number', minimum: 0, maximum: 0.9 },
           ...WINDOW,
         },
       },
@@ -148,33 +152,46 @@ async function collect(
   const window = windowOf(parameters, (options.now ?? Date.now)());
   const { rows } = await labelledRows(options.home, endpoint, window);
   const latest = new Map(rows.map((row) => [row.text, row.label]));
-  const fresh = [...latest].map(([words, label]) => ({
+  const rowOf = ([words, label]: readonly [string, string]): JsonObject => ({
     [textColumn]: words,
     [labelColumn]: label,
-  }));
+  });
+  const { holdoutShare = 0 } = parameters;
+  const isHeldOut = (words: string): boolean => shareOf(words) < holdoutShare;
+  const heldOut = [...latest].filter(([words]) => isHeldOut(words)).map(rowOf);
+  const fresh = [...latest].filter(([words]) => !isHeldOut(words)).map(rowOf);
   const before = parameters.append === undefined ? [] : await rowsOf(parameters.append, context);
-  // A text that has a new label keeps only that one.
+  // A text that has a new label keeps only that one, and one that is held out stays out.
   const kept = before.flatMap((row) => {
     const words = getOwn(row, textColumn);
     const label = getOwn(row, labelColumn);
     if (typeof words !== 'string' || label === undefined || latest.has(words)) return [];
     return [{ [textColumn]: words, [labelColumn]: label }];
   });
-  const repeated = Array.from({ length: repeat }, () => fresh).flat();
-  const all = [...kept, ...repeated];
-  if (all.length === 0) {
+  if (latest.size === 0) {
     throw new TaskFailure(
       'Feedback.None',
       `No labels have come back for endpoint ${endpoint} in this window.`,
     );
   }
+  const all = [...kept, ...Array.from({ length: repeat }, () => fresh).flat()];
   const dataset = await stored(all, 'feedback.jsonl', context);
+  const holdout =
+    heldOut.length === 0
+      ? null
+      : { ...(await stored(heldOut, 'holdout.jsonl', context)), rows: heldOut.length };
   return plain({
     ...dataset,
     rows: all.length,
     fromFeedback: fresh.length,
     fromBefore: kept.length,
+    holdout,
   });
+}
+
+/** A number in [0, 1) that is the text's own: the same text is always on the same side. */
+function shareOf(words: string): number {
+  return Number.parseInt(sha256(words).slice(0, 8), 16) / 2 ** 32;
 }
 
 async function rowsOf(address: Address, context: HandlerContext): Promise<JsonObject[]> {

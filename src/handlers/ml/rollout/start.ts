@@ -92,6 +92,8 @@ const PARAMETERS: JsonObject = {
     healthCheck: { type: 'object' },
     takeOver: { type: 'boolean' },
     reason: { type: 'string', maxLength: 1000 },
+    // What AWS tells people to pass to nested executions; the whole input comes here.
+    AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID: text,
   },
 };
 
