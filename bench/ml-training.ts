@@ -106,6 +106,7 @@ function productStep(): () => Promise<number> {
     classWeights: [1, 1, 1],
     frozen: new Map(),
     frozenModel: null,
+    onRows: () => undefined,
   });
   let step = 0;
   return () =>

@@ -18,6 +18,8 @@ export { FineTuneError, STRATEGIES } from './train/settings.js';
 export interface FineTuneHooks {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+  /** Rows read through the model between steps: features of a frozen base, validation. */
+  readonly onRows?: ((done: number, total: number) => void) | undefined;
   /** Called with the child's process id, once. */
   readonly onStart?: ((pid: number) => void) | undefined;
 }
@@ -51,6 +53,7 @@ export async function fineTune(
       });
       child.on('message', (message: TrainMessage) => {
         if (message.type === 'progress') hooks.onProgress?.(message.event);
+        else if (message.type === 'rows') hooks.onRows?.(message.done, message.total);
         else if (message.type === 'done') resolve(message.result);
         else reject(childError(message.name, message.message));
       });

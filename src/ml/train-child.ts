@@ -14,6 +14,7 @@ export interface TrainRequest {
 
 export type TrainMessage =
   | { readonly type: 'progress'; readonly event: ProgressEvent }
+  | { readonly type: 'rows'; readonly done: number; readonly total: number }
   | { readonly type: 'done'; readonly result: FineTuneResult }
   | { readonly type: 'failed'; readonly name: string; readonly message: string };
 
@@ -21,11 +22,23 @@ function send(message: TrainMessage): void {
   process.send!(message);
 }
 
+/** At most one call a second, the others left out. */
+function everySecond(tell: (done: number, total: number) => void): typeof tell {
+  let last = 0;
+  return (done, total) => {
+    if (performance.now() - last < 1000) return;
+    last = performance.now();
+    tell(done, total);
+  };
+}
+
 async function answer({ settings }: TrainRequest): Promise<void> {
   try {
-    const result = await runFineTune(settings, (event) => {
-      send({ type: 'progress', event });
-    });
+    const result = await runFineTune(
+      settings,
+      (event) => send({ type: 'progress', event }),
+      everySecond((done, total) => send({ type: 'rows', done, total })),
+    );
     send({ type: 'done', result });
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));

@@ -30,7 +30,11 @@ import { ADDRESS, type Address, locate, uriOf } from './ingest-support.js';
 
 export type FineTune = (
   options: FineTuneOptions,
-  hooks: { readonly signal: AbortSignal; readonly onProgress: (event: ProgressEvent) => void },
+  hooks: {
+    readonly signal: AbortSignal;
+    readonly onProgress: (event: ProgressEvent) => void;
+    readonly onRows: (done: number, total: number) => void;
+  },
 ) => Promise<FineTuneResult>;
 
 export interface FineTuneHandlerOptions {
@@ -128,6 +132,7 @@ export async function runFineTune(
   const outcome = await trained(context.signal, () =>
     fineTune({ checkpointEverySteps: CHECKPOINT_EVERY_STEPS, ...work } as FineTuneOptions, {
       signal: context.signal,
+      onRows: (done, total) => context.progress(done, total, `read ${done} of ${total} rows`),
       onProgress: (progress) => {
         // At the end of an epoch its last step comes a second time, with the epoch's mean loss.
         show(progress, progress.step === lastStep, context);

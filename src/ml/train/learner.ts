@@ -56,6 +56,8 @@ export interface LearnerInputs {
   readonly frozen: FloatTensors;
   /** A base that is only a file: features come out of it as `embedding`. */
   readonly frozenModel: Uint8Array | null;
+  /** Told while rows are read through the model without a step: that takes long for many of them. */
+  readonly onRows: (done: number, total: number) => void;
 }
 
 /** Rows per evaluation batch. */
@@ -80,10 +82,14 @@ export function fullLearner(inputs: LearnerInputs): Learner {
       async (batch, stream) => ({ ...frozen, ...(await shownInputs(inputs, batch, stream)) }),
     ),
     validationLogits: (parameters) =>
-      evaluate(logits, validation, bucketLengths, 'logits', {
-        ...frozen,
-        ...Object.fromEntries(parameters),
-      }),
+      evaluate(
+        logits,
+        validation,
+        bucketLengths,
+        'logits',
+        { ...frozen, ...Object.fromEntries(parameters) },
+        inputs.onRows,
+      ),
   };
 }
 
@@ -106,7 +112,7 @@ export async function featureLearner(inputs: LearnerInputs): Promise<Learner> {
       (batch) => shown.feeds(batch, settings.batchSize),
     ),
     validationLogits: (parameters) =>
-      evaluate(logits, validation, [1], 'logits', Object.fromEntries(parameters)),
+      evaluate(logits, validation, [1], 'logits', Object.fromEntries(parameters), inputs.onRows),
   };
 }
 
@@ -128,7 +134,7 @@ function featureExamples(
 }
 
 async function extractFeatures(
-  { config, settings, bucketLengths, frozen, frozenModel }: LearnerInputs,
+  { config, settings, bucketLengths, frozen, frozenModel, onRows }: LearnerInputs,
   examples: Examples,
 ): Promise<readonly Float32Array[]> {
   const sessions = evaluationSessions(
@@ -141,6 +147,7 @@ async function extractFeatures(
     bucketLengths,
     frozenModel === null ? 'pooled' : 'embedding',
     Object.fromEntries(frozen),
+    onRows,
   );
   await sessions.release();
   return features;
@@ -201,8 +208,10 @@ async function evaluate(
   bucketLengths: readonly number[],
   output: string,
   parameters: Feeds,
+  onRows: LearnerInputs['onRows'],
 ): Promise<readonly Float32Array[]> {
   const results = new Array<Float32Array>(examples.lengths.length);
+  let done = 0;
   for (const batch of planEvaluation(examples.lengths, bucketLengths, EVALUATION_BATCH)) {
     const { session } = await sessions.get(batch.sequence);
     const feeds = await examples.feeds(batch, EVALUATION_BATCH);
@@ -211,6 +220,8 @@ async function evaluate(
     batch.rows.forEach((index, row) => {
       results[index] = (values.data as Float32Array).slice(row * width, (row + 1) * width);
     });
+    done += batch.rows.length;
+    onRows(done, results.length);
   }
   return results;
 }

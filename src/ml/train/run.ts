@@ -10,7 +10,7 @@ import { writeModelFolder } from './output.js';
 import { readRows } from './rows.js';
 import type { Settings, Stage } from './settings.js';
 import { countParameters, hashOf } from './parameter-sets.js';
-import { type ProgressEvent, runStage, type StageResult } from './stage.js';
+import { type ProgressEvent, runStage, type StageInputs, type StageResult } from './stage.js';
 
 export type { ProgressEvent } from './stage.js';
 
@@ -40,6 +40,7 @@ export interface FineTuneResult {
 export async function runFineTune(
   settings: Settings,
   onProgress: (event: ProgressEvent) => void,
+  onRows: (done: number, total: number) => void = () => undefined,
 ): Promise<FineTuneResult> {
   const began = performance.now();
   const base = await loadBaseModel(settings);
@@ -54,7 +55,7 @@ export async function runFineTune(
     validation: validation === null ? null : base.reader.read(validation),
     data: { train: train.sha256, validation: validation?.sha256 ?? null },
   };
-  const done = await throughStages(settings, base, examples, onProgress);
+  const done = await throughStages(settings, base, { ...examples, onRows }, onProgress);
   const result: FineTuneResult = {
     modelDir: settings.outputDir,
     metrics: done.metrics,
@@ -82,7 +83,7 @@ export async function runFineTune(
   return result;
 }
 
-type Examples = Pick<Parameters<typeof runStage>[0], 'train' | 'validation' | 'data'>;
+type Examples = Pick<StageInputs, 'train' | 'validation' | 'data' | 'onRows'>;
 
 async function throughStages(
   settings: Settings,

@@ -59,6 +59,7 @@ export interface StageInputs {
   /** Hashes of the rows, for the identity of checkpoints. */
   readonly data: Json;
   readonly onProgress: (event: ProgressEvent) => void;
+  readonly onRows: (done: number, total: number) => void;
 }
 
 export interface StageOutcome {
@@ -173,6 +174,7 @@ async function prepare(
     bucketLengths: base.reader.bucketLengths,
     maskTokenId: base.maskTokenId,
     frozenModel: base.frozenModel,
+    onRows: inputs.onRows,
     train,
     validation: validation ?? NO_EXAMPLES,
     classWeights: classWeights(labels, settings),

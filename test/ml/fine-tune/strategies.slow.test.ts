@@ -127,6 +127,22 @@ test('a stage that is done is read from its checkpoint; one that was cut goes on
   expect(resumed.metrics).toEqual(whole.metrics);
 });
 
+test('rows that are read through a frozen base are told of, for a heartbeat', async () => {
+  const read: [number, number][] = [];
+  const options = settle(optionsOf({ strategy: 'feature-extraction' }));
+  await runFineTune(
+    options,
+    () => undefined,
+    (...rows) => read.push(rows),
+  );
+  // Features of both files, then the validation of one epoch.
+  expect(read.filter(([done, total]) => done === total)).toEqual([
+    [24, 24],
+    [8, 8],
+    [8, 8],
+  ]);
+});
+
 describe('settings that contradict each other are refused', () => {
   test.each<[Partial<FineTuneOptions>, RegExp]>([
     [{ strategy: 'discriminative', layerDecay: 1 }, /^layerDecay must be below 1/],
