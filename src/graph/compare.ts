@@ -6,7 +6,7 @@
 import type { Fact } from '../core/fact.js';
 import { placesOf } from '../core/visits.js';
 import type { FrameId } from '../lib/brand.js';
-import { deepEqual, type Json } from '../lib/json.js';
+import { deepEqual, getOwn, isArray, isObject, type Json } from '../lib/json.js';
 
 export interface Divergence {
   /** `root`, or the way down: `root › Each[2]`. */
@@ -53,7 +53,7 @@ function firstDifference(
       place: shown.place,
       state: shown.state,
       why,
-      said: `${shown.place}: ${tell(one)} ≠ ${tell(other)}`,
+      said: said(shown.place, why, one, other),
       events: [one?.eventId ?? null, other?.eventId ?? null],
     };
     return {
@@ -65,6 +65,18 @@ function firstDifference(
     };
   }
   return null;
+}
+
+function said(
+  place: string,
+  why: Divergence['why'],
+  one: Step | undefined,
+  other: Step | undefined,
+): string {
+  if (why === 'another-input' && one !== undefined && other !== undefined) {
+    return `${place}: input of ${one.state}: ${differenceOf(one.value, other.value)}`;
+  }
+  return `${place}: ${tell(one)} ≠ ${tell(other)}`;
 }
 
 function differs(one: Step | undefined, other: Step | undefined): Divergence['why'] | null {
@@ -106,6 +118,9 @@ function stepsOf(facts: readonly Fact[]): ReadonlyMap<string, readonly Step[]> {
         break;
       case 'ChildStarted':
         values.set(fact.child, fact.input);
+        break;
+      case 'FrameEdited':
+        if (fact.value !== undefined) values.set(fact.frame, fact.value);
         break;
       case 'StateEntered':
         states.set(fact.frame, fact.name);
@@ -152,6 +167,22 @@ function stepsOf(facts: readonly Fact[]): ReadonlyMap<string, readonly Step[]> {
 }
 
 const SHOWN = 60;
+
+/** What two values differ in: the first path at which they do, with both values there. */
+function differenceOf(one: Json, other: Json, path = '$'): string {
+  if (isObject(one) && isObject(other)) {
+    for (const name of new Set([...Object.keys(one), ...Object.keys(other)])) {
+      const [a, b] = [getOwn(one, name), getOwn(other, name)];
+      if (a === undefined || b === undefined) return `${path}.${name} is in one only`;
+      if (!deepEqual(a, b)) return differenceOf(a, b, `${path}.${name}`);
+    }
+  }
+  if (isArray(one) && isArray(other) && one.length === other.length) {
+    const index = one.findIndex((item, at) => !deepEqual(item, other[at] as Json));
+    return differenceOf(one[index] ?? null, other[index] ?? null, `${path}[${index}]`);
+  }
+  return `${path} is ${short(one)} ≠ ${short(other)}`;
+}
 
 function short(value: Json): string {
   const text = JSON.stringify(value);

@@ -26,20 +26,20 @@ svg{--ground:#ffffff;--ink:#1f2328;--soft:#59636e;--line:#818b98;--box:#f6f8fa;-
 .ground{fill:var(--ground)}
 text{font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
 .title{font-size:16px;font-weight:600}.name{font-size:13px;font-weight:600}.small{font-size:11px;fill:var(--soft)}.run{font-size:11px}
-.node>rect,.node>path.shape{fill:var(--box);stroke:var(--line);stroke-width:1.3}
+.node>rect:not(.mark),.node>path.shape{fill:var(--box);stroke:var(--line);stroke-width:1.3}
 .block{fill:var(--ground);stroke:var(--edge);stroke-dasharray:3 3}
 .edge{fill:none;stroke:var(--line);stroke-width:1.3}.edge.gone{stroke:var(--ink);stroke-width:2.2}
 .edge.catch{stroke-dasharray:5 4;stroke:var(--failed-line);opacity:.65}.edge.catch.gone{opacity:1}
 .head{fill:var(--line)}.head.gone{fill:var(--ink)}.head.catch{fill:var(--failed-line)}
 .label{font-size:11px;fill:var(--soft)}.plate{fill:var(--ground);opacity:.9}
-.start{fill:var(--ink)}.mark{stroke:var(--failed-line);stroke-width:3;fill:none}
+.start{fill:var(--ink)}.mark{stroke:var(--failed-line);stroke-width:2.5;stroke-dasharray:7 4;fill:none}
 ${['succeeded', 'retried', 'caught', 'failed', 'aborted', 'running']
   .map(
     (s) =>
-      `.node.${s}>rect:not(.block),.node.${s}>path.shape{fill:var(--${s});stroke:var(--${s}-line)}.node.${s}>.run{fill:var(--${s}-line)}`,
+      `.node.${s}>rect:not(.block,.mark),.node.${s}>path.shape{fill:var(--${s});stroke:var(--${s}-line)}.node.${s}>.run{fill:var(--${s}-line)}`,
   )
   .join('\n')}
-.node.not-reached>rect:not(.block),.node.not-reached>path.shape{stroke-dasharray:4 3}.node.not-reached>.name{fill:var(--soft)}`;
+.node.not-reached>rect:not(.block,.mark),.node.not-reached>path.shape{stroke-dasharray:4 3}.node.not-reached>.name{fill:var(--soft)}`;
 
 const TITLE = 40;
 const LEGEND = 34;

@@ -63,7 +63,7 @@ const SAID: readonly [string, readonly string[], number, RegExp][] = [
     'two runs',
     ['graph', 'low', '--compare', 'high'],
     0,
-    /low · FAILED[\s\S]*high · SUCCEEDED[\s\S]*root: Score entered with/,
+    /low · FAILED[\s\S]*high · SUCCEEDED[\s\S]*root: input of Score: \$\.score is 0\.7 ≠ 0\.9/,
   ],
   ['an unknown format', ['graph', 'low', '--format', 'gif'], 2, /gif[\s\S]*svg/],
   ['no such execution', ['graph', 'nope'], 2, /no execution named 'nope'/],
