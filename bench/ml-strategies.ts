@@ -42,9 +42,9 @@ export async function measureStrategies(): Promise<JsonObject> {
     const rows = await prepare(folder, onValidation);
     console.log(`\nFour strategies, ${rows.train} rows to learn, ${rows.held} held out`);
     console.log(
-      '| strategy | held-out accuracy | trained parameters (last stage) | steps | seconds |',
+      '| strategy | held-out accuracy | trained parameters (last stage) | steps | seconds | CPU seconds |',
     );
-    console.log('|---|---|---|---|---|');
+    console.log('|---|---|---|---|---|---|');
     const results: Record<string, JsonObject> = {};
     for (const [strategy, recipe] of Object.entries(RECIPES)) {
       if (only !== undefined && !only.includes(strategy)) continue;
@@ -57,16 +57,17 @@ export async function measureStrategies(): Promise<JsonObject> {
         outputDir: join(folder, strategy),
       });
       const accuracy = await accuracyOf(result, join(folder, 'held.jsonl'));
-      const { trainableParameters, steps, seconds } = result;
+      const { trainableParameters, steps, seconds, cpuSeconds } = result;
       const cells = [
         strategy,
         `${(100 * accuracy).toFixed(1)} %`,
         trainableParameters,
         steps,
         Math.round(seconds),
+        Math.round(cpuSeconds),
       ];
       console.log(`| ${cells.join(' | ')} |`);
-      results[strategy] = { accuracy, trainableParameters, steps, seconds };
+      results[strategy] = { accuracy, trainableParameters, steps, seconds, cpuSeconds };
     }
     return results;
   } finally {

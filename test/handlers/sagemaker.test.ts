@@ -58,6 +58,7 @@ const succeed: FineTune = async (options, hooks) => {
     weightsHash: 'w',
     steps: 1,
     seconds: 65,
+    cpuSeconds: 100,
     resumedFromStep: 0,
     headReused: false,
     peakMegabytes: 1,

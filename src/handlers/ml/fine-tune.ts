@@ -162,6 +162,7 @@ export async function runFineTune(
     baseHashBefore: outcome.baseHashBefore,
     baseHashAfter: outcome.baseHashAfter,
     seconds: outcome.seconds,
+    cpuSeconds: outcome.cpuSeconds,
     resumedFromStep: outcome.resumedFromStep,
     runId: `run-${sha256(`${context.visitKey}\n${request}`).slice(0, 16)}`,
     ...(history === null ? {} : { history }),

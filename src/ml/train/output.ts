@@ -78,6 +78,7 @@ const NOT_OF_THE_MODEL: ReadonlySet<string> = new Set([
   'cacheDir',
   'threads',
   'seconds',
+  'cpuSeconds',
   'peakMegabytes',
   'resumedFromStep',
 ]);

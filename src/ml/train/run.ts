@@ -30,6 +30,8 @@ export interface FineTuneResult {
   readonly weightsHash: string;
   readonly steps: number;
   readonly seconds: number;
+  /** Of all threads: what the run costs, however busy the machine is with other work. */
+  readonly cpuSeconds: number;
   /** Step from which this call went on; 0 for a fresh run. */
   readonly resumedFromStep: number;
   readonly headReused: boolean;
@@ -67,6 +69,7 @@ export async function runFineTune(
     weightsHash: hashOf(done.parameters),
     steps: done.steps,
     seconds: Math.round(performance.now() - began) / 1000,
+    cpuSeconds: Math.round(cpuMilliseconds()) / 1000,
     resumedFromStep: done.resumedFromStep,
     headReused: base.headReused,
     peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1000),
@@ -81,6 +84,11 @@ export async function runFineTune(
     validation,
   });
   return result;
+}
+
+function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 type Examples = Pick<StageInputs, 'train' | 'validation' | 'data' | 'onRows'>;

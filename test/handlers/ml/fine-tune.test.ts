@@ -52,6 +52,7 @@ function fakeFineTune(fail: () => boolean = () => false) {
       weightsHash: 'w',
       steps: 10,
       seconds: 1.5,
+      cpuSeconds: 2.5,
       resumedFromStep: resumed,
       headReused: false,
       peakMegabytes: 1,
