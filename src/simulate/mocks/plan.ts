@@ -2,6 +2,7 @@
  * A plan of answers: rules by state (and by resource), tried in order, each with its conditions and
  * its answers. Both file formats become plans; `responderOf` lets one answer calls.
  */
+import { compileWildcard } from '../../expr/wildcard.js';
 import { type Eventually, chain } from '../../lib/eventually.js';
 import type { Json } from '../../lib/json.js';
 import type { Answer, Call, Responder } from '../call.js';
@@ -48,7 +49,7 @@ export const EXHAUSTED = 'Simulation.MocksExhausted';
 export function responderOf(plan: Plan): Responder {
   const used = new Map<Rule, number>();
   const byPattern = plan.resources.map(({ pattern, rules }) => ({
-    matches: wildcard(pattern),
+    matches: compileWildcard(pattern),
     rules,
   }));
   return async (call) => {
@@ -69,23 +70,6 @@ export function responderOf(plan: Plan): Responder {
 /** `lambda:invoke` of `arn:aws:states:::lambda:invoke`. */
 function shortName({ resource }: Call): string {
   return resource.kind === 'task' ? `${resource.type}:${resource.action}` : resource.arn;
-}
-
-function wildcard(pattern: string): (text: string) => boolean {
-  const parts = pattern.split('*');
-  const first = parts[0] as string;
-  const last = parts.at(-1) as string;
-  return (text) => {
-    if (parts.length === 1) return text === pattern;
-    if (!text.startsWith(first) || !text.endsWith(last)) return false;
-    let at = first.length;
-    for (const part of parts.slice(1, -1)) {
-      const found = text.indexOf(part, at);
-      if (found < 0) return false;
-      at = found + part.length;
-    }
-    return at + last.length <= text.length;
-  };
 }
 
 async function firstAnswer(

@@ -2,7 +2,7 @@
  * A recorded history: the answer of GetExecutionHistory as the AWS CLI or an SDK prints it, a list of
  * events, or our own `history --json` lines, with execution data included.
  */
-import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { getOwn, isArray, isObject, type Json, type JsonObject, setOwn } from '../../lib/json.js';
 import { at, Problems } from '../mocks/problems.js';
 
 export interface RecordedEvent {
@@ -104,8 +104,8 @@ function detailsOf(event: JsonObject): JsonObject {
   if (!isObject(member)) return {};
   const details: Record<string, Json> = {};
   for (const [key, value] of Object.entries(member) as [string, Json][]) {
-    if (key === '__proto__' || value === null) continue;
-    details[key] = JSON_TEXTS.includes(key) ? parsedText(value) : value;
+    if (value === null) continue;
+    setOwn(details, key, JSON_TEXTS.includes(key) ? parsedText(value) : value);
   }
   return details;
 }

@@ -3,7 +3,14 @@
  * failure names the expectation, and says what was wanted and what was there.
  */
 import { isExpression } from '../../expr/jsonata.js';
-import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import {
+  fromEntries,
+  getOwn,
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+} from '../../lib/json.js';
 import { type JsonDifference, jsonDifferences } from '../json-diff.js';
 import { compilePredicate } from '../mocks/bindings.js';
 import { spelledDuration, parseDuration } from '../mocks/durations.js';
@@ -196,9 +203,9 @@ function readVisits(value: Json, pointer: string, problems: Problems): Check | n
     return null;
   }
   return async (run) => {
-    const counts: Record<string, Json> = {};
-    for (const name of Object.keys(value))
-      counts[name] = run.pathTaken.filter((one) => one === name).length;
+    const counts = fromEntries(
+      Object.keys(value).map((name) => [name, run.pathTaken.filter((one) => one === name).length]),
+    );
     const differences = jsonDifferences(value, counts, 'exact');
     return differences.length === 0 ? [] : [failed('visits', 'differs', differences)];
   };
