@@ -18,7 +18,7 @@ import { loadPlan } from './mocks/load.js';
 import { type Plan, responderOf } from './mocks/plan.js';
 import { FileProblems, Problems } from './mocks/problems.js';
 import { recordMocks } from './mocks/record.js';
-import type { MockFunction } from './mocks/rules.js';
+import type { MockFunction } from './mocks/outcomes.js';
 import { nestedResponder } from './nested.js';
 import type { HistoryDiff } from './replay/diff.js';
 import { readHistory } from './replay/history-file.js';

@@ -7,7 +7,7 @@ import { formatDuration, parseDuration } from '../../src/simulate/mocks/duration
 import { readMockFile } from '../../src/simulate/mocks/file.js';
 import { responderOf } from '../../src/simulate/mocks/plan.js';
 import type { FileProblems } from '../../src/simulate/mocks/problems.js';
-import type { MockFunction } from '../../src/simulate/mocks/rules.js';
+import type { MockFunction } from '../../src/simulate/mocks/outcomes.js';
 import { type Simulation, simulate } from '../../src/simulate/simulate.js';
 
 /** AWS Developer Guide, "Configuration file for mocked service integrations", shortened. */

@@ -14,7 +14,7 @@ import {
 import type { Answer, Call, NamedResponder } from '../call.js';
 import { plausibleAnswer } from './plausible.js';
 import { wantedOf, type WantedResults } from './wanted.js';
-import { asLambda } from './rules.js';
+import { asLambda } from './outcomes.js';
 
 /** Answers everything; asks nothing of the outside. */
 export function defaultResponder(definition: JsonObject): NamedResponder {

@@ -5,7 +5,8 @@
 import { getOwn, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import type { Plan, ResourceRules, Rule } from './plan.js';
 import { at, Problems, type FileProblem } from './problems.js';
-import { type MockFunction, readRules } from './rules.js';
+import type { MockFunction } from './outcomes.js';
+import { readRules } from './rules.js';
 
 export interface ReadPlan {
   readonly plan: Plan;

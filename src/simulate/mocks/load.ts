@@ -6,7 +6,7 @@ import { getOwn, isArray, isObject, type Json } from '../../lib/json.js';
 import { isMockConfig, readMockConfig } from './aws-config.js';
 import { type ReadPlan, readMockFile } from './file.js';
 import { FileProblems } from './problems.js';
-import type { MockFunction } from './rules.js';
+import type { MockFunction } from './outcomes.js';
 
 export interface WantedCase {
   /** Name of the machine, for MockConfigFiles. */
