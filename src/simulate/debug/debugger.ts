@@ -31,6 +31,9 @@ export interface Stop {
   readonly text: string;
 }
 
+/** How long attaching to a live execution waits for what comes next. */
+const SOON_MS = 300;
+
 /** Our reason: a run without a stop is a run for ever; then it pauses. */
 const MAX_CHUNKS = 1_000_000;
 
@@ -69,8 +72,12 @@ export class Debugger {
   /** To the first state, which is not entered yet; a live execution, where it stands. */
   async begin(): Promise<Stop> {
     const { kind, chunks } = this.timeline;
-    if (kind === 'live' && chunks.length > 0) this.goTo(chunks.length);
-    else if ((await this.upcoming()) !== null) await this.forward();
+    if (kind === 'live' && chunks.length > 0) {
+      this.goTo(chunks.length);
+      // It may wait for days: only what is about to happen anyway is waited for.
+      return this.stopped(await this.look('entry', AbortSignal.timeout(SOON_MS)));
+    }
+    if ((await this.upcoming()) !== null) await this.forward();
     return this.stopped(await this.look('entry'));
   }
 
@@ -246,9 +253,9 @@ export class Debugger {
     return this.stopped(await this.look('pause'));
   }
 
-  private async upcoming(): Promise<Chunk | null> {
+  private async upcoming(signal = this.pausing.signal): Promise<Chunk | null> {
     const known = this.timeline.chunks[this.cursor];
-    return known ?? this.timeline.peek(this.pausing.signal);
+    return known ?? this.timeline.peek(signal);
   }
 
   private async forward(): Promise<void> {
@@ -289,13 +296,13 @@ export class Debugger {
   }
 
   /** Where things stand, when no breakpoint says it. */
-  private async look(reason: StopReason): Promise<Stop> {
+  private async look(reason: StopReason, signal = this.pausing.signal): Promise<Stop> {
     const { state } = this;
     if (state !== null && state.status !== 'RUNNING') {
       return this.after(ROOT_FRAME, 'ended', `The execution ${state.status}.`);
     }
     const entering =
-      reason === 'waits' || reason === 'pause' ? null : enteredAt(await this.upcoming());
+      reason === 'waits' || reason === 'pause' ? null : enteredAt(await this.upcoming(signal));
     if (entering !== null) return this.before(entering, reason, []);
     const waiting = [...(state?.frames.values() ?? [])].find(
       ({ phase }) => phase.is === 'task' || phase.is === 'waiting',

@@ -332,6 +332,43 @@ describe('a live execution under the debugger', () => {
   });
 });
 
+describe('a live execution that waits for days', () => {
+  it('is attached to at once, runs on until paused, and keeps waiting when left', async () => {
+    const machine: JsonObject = {
+      StartAt: 'Long',
+      States: { Long: { Type: 'Wait', Seconds: 864_000, Next: 'End' }, End: { Type: 'Succeed' } },
+    };
+    const store = new MemoryStore();
+    const gates = new Gates();
+    const overrides = new Overrides();
+    const engine = await createEngine({
+      store: gates.over(store),
+      resources: overrides.over(new ScriptedHandlers({}, realClock)),
+      services: testServices(),
+      log: silentLog,
+      isStepped: (arn) => gates.has(arn),
+    });
+    await engine.start(startRequest(machine, {}));
+    const compiled = compileMachine(machine);
+    const live = { arn: TEST_ARN, engine, store, gates, overrides, machine: compiled };
+    const session = new Debugger(await liveTimeline(live), compiled);
+    expect(where(await session.begin())).toBe('entry after Long');
+    const running = session.continue();
+    session.pause();
+    expect(where(await running)).toBe('pause after Long');
+    await session.close(false);
+    expect((await engine.state(TEST_ARN))?.status).toBe('RUNNING');
+    const again = new Debugger(await liveTimeline(live), compiled);
+    await again.begin();
+    await again.close(true);
+    expect((await engine.state(TEST_ARN))?.outcome).toMatchObject({
+      ok: false,
+      failure: { error: 'Debugger.Stopped' },
+    });
+    await engine.close();
+  });
+});
+
 describe('every machine', () => {
   it('shipped and of the AWS samples, can be stepped through and back', async () => {
     let stepped = 0;
