@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   mocks: async () => (await import('./commands/mocks.js')).addMocks,
   validate: async () => (await import('./commands/validate.js')).addValidate,
   models: async () => (await import('./commands/models.js')).addModels,
+  endpoints: async () => (await import('./commands/endpoints.js')).addEndpoints,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,
   rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
   backup: async () => (await import('./commands/backup.js')).addBackup,

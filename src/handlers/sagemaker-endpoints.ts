@@ -4,7 +4,7 @@
  * (a state without Parameters) registers the execution's last model and deploys that.
  */
 import { isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
-import { DEFAULT_VARIANT, MAX_INSTANCES } from '../serving/index.js';
+import { DEFAULT_VARIANT, MAX_INSTANCES, type PartialSettings } from '../serving/index.js';
 import type { Handler, HandlerContext, TaskFailure } from './handler.js';
 import { type DeployRequest, endpointArn, runDeploy } from './ml/deploy.js';
 import type { HealthCheck } from './ml/deploy-health.js';
@@ -125,12 +125,37 @@ function checkVariant(findings: Findings, index: number, variant: Json): void {
 function refuseUnserved(findings: Findings, parameters: JsonObject): void {
   const shadows = parameters.ShadowProductionVariants;
   if (isArray(shadows) && shadows.length > 0) {
-    findings.add("Value at 'shadowProductionVariants': shadow variants are not served here yet");
+    findings.add(
+      "Value at 'shadowProductionVariants': shadows are started by a rollout here (state-machines/ml-rollout-shadow.asl.json)",
+    );
   }
   const capture = parameters.DataCaptureConfig;
-  if (isObject(capture) && capture.EnableCapture === true) {
-    findings.add("Value at 'dataCaptureConfig': data capture is not done here yet");
+  const sampling = isObject(capture) ? (capture.InitialSamplingPercentage ?? 100) : 100;
+  if (typeof sampling !== 'number' || !(sampling >= 0 && sampling <= 100)) {
+    findings.constraint(
+      'dataCaptureConfig.initialSamplingPercentage',
+      sampling,
+      'Member must be between 0 and 100',
+    );
   }
+}
+
+/** What SageMaker's DataCaptureConfig means here; captured data stays below `.stepwell`, not in S3. */
+function captureOf(config: JsonObject): PartialSettings {
+  const capture = config.DataCaptureConfig;
+  if (!isObject(capture) || capture.EnableCapture !== true) return { capture: null };
+  const { InitialSamplingPercentage: sampling, CaptureOptions: options } = capture;
+  const modes = (isArray(options) ? options : []).flatMap((option) => {
+    const mode = isObject(option) ? option.CaptureMode : null;
+    return mode === 'InputAndOutput' ? ['Input', 'Output'] : [String(mode)];
+  });
+  const known = (['Input', 'Output'] as const).filter((mode) => modes.includes(mode));
+  return {
+    capture: {
+      samplingPercentage: typeof sampling === 'number' ? sampling : 100,
+      modes: known.length === 0 ? ['Input', 'Output'] : known,
+    },
+  };
 }
 
 async function createEndpoint(
@@ -197,7 +222,9 @@ function refuseRollout(findings: Findings, request: JsonObject): void {
     : {};
   const gradual = routing.Type !== undefined && routing.Type !== 'ALL_AT_ONCE';
   if (!gradual && config.RollingUpdatePolicy === undefined) return;
-  findings.add("Value at 'deploymentConfig': only ALL_AT_ONCE is done here so far");
+  findings.add(
+    "Value at 'deploymentConfig': only ALL_AT_ONCE is done by this task; canary and linear are a rollout of their own here (state-machines/ml-rollout.asl.json)",
+  );
 }
 
 async function deploy(
@@ -222,7 +249,8 @@ async function deploy(
       model: { uri: model.uri as string },
     });
   }
-  return deployed({ endpoint, variants, configName }, context, options);
+  const settings = captureOf(config.request as JsonObject);
+  return deployed({ endpoint, variants, configName, settings }, context, options);
 }
 
 /** Registers what this execution has trained and puts it into service as Production. */

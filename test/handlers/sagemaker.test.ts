@@ -406,6 +406,30 @@ describe('endpoints', () => {
     expect((await home.endpoints.get('Sentiment'))?.history).toHaveLength(2);
   });
 
+  it('take the data capture of their configuration over', async () => {
+    await chain();
+    const config = (name: string, capture: JsonObject): JsonObject => ({
+      EndpointConfigName: name,
+      ProductionVariants: [{ VariantName: 'a', ModelName: 'm1' }],
+      DataCaptureConfig: capture,
+    });
+    const on = {
+      EnableCapture: true,
+      InitialSamplingPercentage: 20,
+      DestinationS3Uri: 's3://bucket/capture',
+      CaptureOptions: [{ CaptureMode: 'Input' }],
+    };
+    await call('createEndpointConfig', config('c-capture', on));
+    await call('createEndpoint', { EndpointName: 'Captured', EndpointConfigName: 'c-capture' });
+    expect((await home.endpoints.get('Captured'))?.settings).toEqual({
+      capture: { samplingPercentage: 20, modes: ['Input'] },
+    });
+    const wrong = config('c-wrong', { ...on, InitialSamplingPercentage: 120 });
+    await expect(call('createEndpointConfig', wrong)).rejects.toMatchObject({
+      reason: expect.stringContaining('initialSamplingPercentage'),
+    });
+  });
+
   it('name what is missing or not done here', async () => {
     await chain();
     const cases: [string, JsonObject, RegExp][] = [
@@ -443,7 +467,7 @@ describe('endpoints', () => {
           ProductionVariants: [{ VariantName: 'a', ModelName: 'm1' }],
           ShadowProductionVariants: [{}],
         },
-        /shadow variants are not served/,
+        /shadows are started by a rollout/,
       ],
       [
         'updateEndpoint',

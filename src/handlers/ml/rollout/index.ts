@@ -42,7 +42,7 @@ function describeEndpointHandler({ endpoints }: RolloutOptions): Handler {
       if (record === null && optional !== true) {
         throw new TaskFailure('ResourceNotFound', `There is no endpoint "${endpoint}".`);
       }
-      if (record === null) return { endpoint, exists: false };
+      if (record === null) return { endpoint, exists: false, model: null };
       const { revision, variants, shadows = [], settings = {}, rollout = null, updatedAt } = record;
       const [first] = variants;
       const shown = plain({ revision, variants, shadows, settings, rollout, updatedAt });
