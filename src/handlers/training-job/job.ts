@@ -68,7 +68,7 @@ export async function runTrainingJob(
   const began = Date.now();
   const scratch = await context.scratch();
   const inputs = await inputsOf(parameters, context);
-  const folder = await layOut(scratch, inputs);
+  const folder = await layOut(scratch, inputs, target.image === null ? 'linked' : 'mounted');
   const metrics = metricReader(parameters.metricDefinitions);
   const extra = variablesOf(parameters.environment);
   const { ending, tail } = await run(target, { inputs, folder, metrics, extra, scratch }, context);

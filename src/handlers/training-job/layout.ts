@@ -31,9 +31,13 @@ export interface JobFolder {
 
 /**
  * Makes the folder anew below `root`, its checkpoints excepted: they are what a retry goes on from.
- * Channels are links, so that no data is copied.
+ * Channels are links, so that no data is copied, or empty folders for a container to mount them in.
  */
-export async function layOut(root: string, inputs: JobInputs): Promise<JobFolder> {
+export async function layOut(
+  root: string,
+  inputs: JobInputs,
+  channels: 'linked' | 'mounted',
+): Promise<JobFolder> {
   const base = join(root, 'opt', 'ml');
   const config = join(base, 'input', 'config');
   const output = join(base, 'output');
@@ -54,7 +58,9 @@ export async function layOut(root: string, inputs: JobInputs): Promise<JobFolder
   await json('inputdataconfig.json', inputDataConfig(inputs));
   await json('resourceconfig.json', RESOURCES);
   for (const [name, source] of Object.entries(inputs.channels)) {
-    await linkChannel(join(base, 'input', 'data', name), source);
+    const folder = join(base, 'input', 'data', name);
+    await mkdir(folder, { recursive: true });
+    if (channels === 'linked') await linkChannel(folder, source);
   }
   return {
     base,
@@ -91,7 +97,6 @@ function inputDataConfig({ channels }: JobInputs): JsonObject {
 
 /** A folder's entries, or a file under its own name, linked into the folder of the channel. */
 async function linkChannel(folder: string, source: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
   if (!(await stat(source)).isDirectory()) {
     return symlink(source, join(folder, basename(source)));
   }
