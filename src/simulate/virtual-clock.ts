@@ -31,6 +31,7 @@ export class VirtualClock implements Clock {
   /** Rises with everything that may lead to more at this instant. */
   private stirs = 0;
   private changed: () => void = () => undefined;
+  private sleeping: { readonly begun: number; readonly speed: number } | null = null;
 
   constructor(
     start: number = VIRTUAL_EPOCH,
@@ -44,8 +45,12 @@ export class VirtualClock implements Clock {
     this.time = start;
   }
 
+  /** While we sleep, time passes: someone outside (a person who stops the run) may act in between. */
   now(): EpochMs {
-    return this.time as EpochMs;
+    if (this.sleeping === null) return this.time as EpochMs;
+    const { begun, speed } = this.sleeping;
+    const passed = Math.floor((performance.now() - begun) * speed);
+    return Math.min(this.time + passed, this.next() ?? Number.POSITIVE_INFINITY) as EpochMs;
   }
 
   /** `tie` puts it among what is due in the same millisecond, lowest first. */
@@ -166,12 +171,15 @@ export class VirtualClock implements Clock {
   /** Sleeps until the earliest timer is due in real time; an earlier one may come in between. */
   private async waitForNext(speed: number, isDone: () => boolean = () => false): Promise<void> {
     const begun = performance.now();
+    this.sleeping = { begun, speed };
     while (!isDone()) {
       const due = begun + ((this.next() ?? this.time) - this.time) / speed;
       const left = due - performance.now();
-      if (left <= 0) return;
+      if (left <= 0) break;
       await this.sleepRealOrChange(Math.min(left, LONGEST_SLEEP_MS));
     }
+    this.time = this.now();
+    this.sleeping = null;
   }
 
   private sleepRealOrChange(ms: number): Promise<void> {

@@ -59,6 +59,16 @@ describe('virtual time', () => {
     expect(scaled.history).toEqual(skipped.history);
   });
 
+  it('passes while it is slept, for someone who stops the run in between', async () => {
+    const definition = machine({ Sleep: { Type: 'Wait', Seconds: 3600, End: true } });
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 40);
+    const run = await simulate({ definition, input: {}, time: 1000, signal: controller.signal });
+    expect(run.status).toBe('ABORTED');
+    expect(run.tookMs).toBeGreaterThan(20_000);
+    expect(run.tookMs).toBeLessThan(3_600_000);
+  });
+
   it('says what a run waits for that never comes', async () => {
     const definition = machine({
       Ask: {

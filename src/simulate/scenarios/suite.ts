@@ -5,13 +5,15 @@
 import { basename, dirname, relative, resolve } from 'node:path';
 import { validateDefinition } from '../../core/validate.js';
 import type { Json, JsonObject } from '../../lib/json.js';
+import { didYouMean } from '../../lib/suggest.js';
 import { Coverage } from '../coverage/coverage.js';
+import { placesOf } from '../coverage/places.js';
 import { readDocument, readTextFile } from '../documents.js';
 import { checkPlan } from '../mocks/check.js';
 import { defaultResponder, plausibleInput } from '../mocks/defaults.js';
 import { loadPlan } from '../mocks/load.js';
 import { type Plan, responderOf } from '../mocks/plan.js';
-import { FileProblems } from '../mocks/problems.js';
+import { FileProblems, Problems } from '../mocks/problems.js';
 import { nestedResponder } from '../nested.js';
 import { InvalidMachine, ownJournals, type Simulation, simulate } from '../simulate.js';
 import type { ExpectationFailure } from './expectations.js';
@@ -66,7 +68,7 @@ export class Suite {
         resolve(dirname(resolve(file)), scenario.machine),
         scenario,
       );
-      for (const id of read.ignoreCoverage) machine.ignoreCoverage.add(id);
+      ignorePlaces(read.ignoreCoverage, machine, file);
       const plans = await this.plans(file, scenario, machine);
       const machines = await this.nested(file, scenario);
       prepared.push({ file, scenario, machine, plans, machines });
@@ -183,4 +185,18 @@ export class Suite {
       ],
     };
   }
+}
+
+/** Every id must name a place: a mistyped one would hide nothing, and nobody would notice. */
+function ignorePlaces(ids: readonly string[], machine: Machine, file: string): void {
+  const known = placesOf(machine.definition).map(({ id }) => id);
+  const problems = new Problems();
+  for (const [index, id] of ids.entries()) {
+    if (known.includes(id)) machine.ignoreCoverage.add(id);
+    else {
+      const message = `The machine has no place "${id}".${didYouMean(id, known)}`;
+      problems.error(`/ignoreCoverage/${index}`, message);
+    }
+  }
+  problems.refuse(file);
 }
