@@ -3,6 +3,7 @@
  * are mounted read-only, variables go by name so that no value shows in a list of processes, and the
  * files it writes belong to the user who runs Stepwell.
  */
+import { execFile } from 'node:child_process';
 import { access, constants, stat } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { sha256 } from '../../lib/digest.js';
@@ -10,6 +11,7 @@ import { TaskFailure } from '../handler.js';
 import { CONTAINER_BASE, jobEnvironment, type JobInputs } from './layout.js';
 
 const ENGINES = ['docker', 'podman'] as const;
+const REMOVE_TIMEOUT_MS = 30_000;
 
 export async function containerCommand(
   image: string,
@@ -17,7 +19,12 @@ export async function containerCommand(
   base: string,
   inputs: JobInputs,
   own: Readonly<Record<string, string>>,
-): Promise<{ command: string[]; environment: Record<string, string> }> {
+): Promise<{
+  command: string[];
+  environment: Record<string, string>;
+  /** Ends the container, should one of this job run: a client that was killed leaves it behind. */
+  remove(): Promise<void>;
+}> {
   const program = engine ?? (await installedEngine());
   const environment = { ...jobEnvironment(CONTAINER_BASE, inputs), ...own };
   const mounts = ['-v', `${base}:${CONTAINER_BASE}`];
@@ -28,21 +35,26 @@ export async function containerCommand(
   }
   const user =
     process.getuid === undefined ? [] : ['--user', `${process.getuid()}:${process.getgid?.()}`];
+  const name = `stepwell-${sha256(base).slice(0, 12)}`;
   return {
+    environment,
+    remove: () =>
+      new Promise((done) => {
+        execFile(program, ['rm', '-f', name], { timeout: REMOVE_TIMEOUT_MS }, () => done());
+      }),
     command: [
       program,
       'run',
       '--rm',
       '--init',
       '--name',
-      `stepwell-${sha256(base).slice(0, 12)}`,
+      name,
       ...user,
       ...mounts,
       ...Object.keys(environment).flatMap((name) => ['-e', name]),
       image,
       'train',
     ],
-    environment,
   };
 }
 

@@ -110,6 +110,7 @@ async function run(
       ? {
           command: [...target.command, ...userArguments(job.inputs.hyperparameters)],
           environment: { ...jobEnvironment(job.folder.base, job.inputs), ...own },
+          remove: async () => undefined,
         }
       : await containerCommand(target.image, target.engine, job.folder.base, job.inputs, own);
   let tail = '';
@@ -119,24 +120,26 @@ async function run(
     context.log.info(line, { stream });
     context.heartbeat();
   };
-  const ending = await runProgram(
-    {
-      command: started.command,
-      cwd: target.cwd,
-      environment: {
-        ...inheritedEnvironment(target.inherit),
-        ...taskEnvironment(context),
-        ...started.environment,
-      },
-      input: null,
-      graceMs: target.graceSeconds * 1000,
-      scratch: job.scratch,
-      onOutput: say('stdout'),
-      onErrors: say('stderr'),
+  await started.remove();
+  const program = {
+    command: started.command,
+    cwd: target.cwd,
+    environment: {
+      ...inheritedEnvironment(target.inherit),
+      ...taskEnvironment(context),
+      ...started.environment,
     },
-    context,
-  );
-  return { ending, tail };
+    input: null,
+    graceMs: target.graceSeconds * 1000,
+    scratch: job.scratch,
+    onOutput: say('stdout'),
+    onErrors: say('stderr'),
+  };
+  try {
+    return { ending: await runProgram(program, context), tail };
+  } finally {
+    if (context.signal.aborted) await started.remove();
+  }
 }
 
 async function inputsOf(parameters: JsonObject, context: HandlerContext): Promise<JobInputs> {

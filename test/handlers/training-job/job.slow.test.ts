@@ -162,6 +162,7 @@ describe('a training job in the contract of SageMaker', () => {
     await writeFile(
       engine,
       `#!/bin/sh
+if [ "$1" = rm ]; then echo "$@" > "\${0}.removed"; exit 0; fi
 for argument in "$@"; do
   case "$argument" in *:/opt/ml) base="\${argument%:/opt/ml}" ;; esac
 done
@@ -188,6 +189,9 @@ printf '%s' "$SM_MODEL_DIR $SM_HP_LR" > "$base/model/seen"
     expect(given).toContain(`${join(world.folder, 'data')}:/opt/ml/input/data/train:ro`);
     expect(given).toContain('TOKEN');
     expect(given.join(' ')).not.toContain('canary');
+    // What a killed run left under the same name is ended first.
+    const name = given[given.indexOf('--name') + 1];
+    expect((await readFile(`${engine}.removed`, 'utf8')).trim()).toBe(`rm -f ${name}`);
     expect(await readFile(join(model, 'seen'), 'utf8')).toBe('/opt/ml/model 0.1');
   });
 });
