@@ -88,6 +88,9 @@ interface Running {
 export class Dispatcher {
   private readonly running = new Map<string, Running>();
 
+  /** Scratch folders made here for work that is not over. */
+  private readonly folders = new Set<string>();
+
   constructor(
     private readonly resources: Resources,
     private readonly services: HandlerServices,
@@ -159,8 +162,17 @@ export class Dispatcher {
     }
     await this.receiver.result(arn, task, outcome, 'run');
     // The result is durable: what the visit kept for its own resumption is of no use any more.
-    const scratch = this.scratchOf(order, arn, task);
-    if (outcome.ok && scratch !== null) await rm(scratch, { recursive: true, force: true });
+    if (outcome.ok) await this.dropScratch(order, arn, task);
+  }
+
+  /** Most tasks have no folder, and nothing asks the disk about those. */
+  private async dropScratch(order: TaskOrder, arn: ExecutionArn, task: TaskRef): Promise<void> {
+    // One of an earlier process, or of an earlier attempt in it, is not known here.
+    const maybe = this.folders.size > 0 || order.recovered || order.attempt > 0;
+    const folder = maybe ? this.scratchOf(order, arn, task) : null;
+    if (folder === null) return;
+    if (!this.folders.delete(folder) && !order.recovered && order.attempt === 0) return;
+    await rm(folder, { recursive: true, force: true });
   }
 
   private scratchOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string | null {
@@ -178,11 +190,20 @@ export class Dispatcher {
   ): HandlerContext {
     const { services, receiver } = this;
     const { identity } = order.state;
-    const visitKey = visitKeyOf(order, arn, task);
+    // Hashed when somebody asks: most handlers do not.
+    let visitKey: string | null = null;
+    const visit = (): string => {
+      visitKey ??= visitKeyOf(order, arn, task);
+      return visitKey;
+    };
     return {
       signal,
-      idempotencyKey: sha256(`${visitKey}\n${task.scheduled}\n${task.nonce}`),
-      visitKey,
+      get idempotencyKey() {
+        return sha256(`${visit()}\n${task.scheduled}\n${task.nonce}`);
+      },
+      get visitKey() {
+        return visit();
+      },
       task: {
         executionArn: arn,
         executionName: identity.name,
@@ -216,6 +237,7 @@ export class Dispatcher {
       scratch: async () => {
         const folder = this.scratchOf(order, arn, task);
         assert(folder !== null, 'An engine without scratch folders has handlers that need none.');
+        this.folders.add(folder);
         await mkdir(folder, { recursive: true });
         return folder;
       },

@@ -30,6 +30,7 @@ interface Watched {
 export class Checker {
   readonly executions = new Map<ExecutionArn, Watched>();
   commits = 0;
+  private dirty = new Set<ExecutionArn>();
   /** Wall-clock laws hold only while nobody has set the clock. */
   clockWasSet = false;
 
@@ -56,6 +57,7 @@ export class Checker {
   async committed(commit: Commit, store: MemoryStore): Promise<void> {
     this.commits++;
     const { arn } = commit;
+    this.dirty.add(arn);
     const watched = this.take(arn, JSON.parse(commit.facts) as Fact[]);
     const { state } = watched;
     expectSame(commit.row, rowOf(state), `The row of ${arn} is not that of its journal`);
@@ -132,6 +134,13 @@ export class Checker {
     if (woken && before?.is === 'waiting' && fact.at < before.until && !this.clockWasSet) {
       throw new LawBroken(`The timer of fact ${before.setBy} fired too early.`);
     }
+  }
+
+  /** Executions with commits since the last call. */
+  changed(): ReadonlySet<ExecutionArn> {
+    const { dirty } = this;
+    this.dirty = new Set();
+    return dirty;
   }
 
   /** What an engine holds in memory, if it is as new as the disk. */

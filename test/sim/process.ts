@@ -64,7 +64,7 @@ export class SimProcess implements Client {
     const engine = await createEngine({
       store: viewOf(world.disk, this, world),
       resources,
-      services: testServices(log),
+      services: { ...testServices(log), scratchRoot: null },
       log,
       clock: this.clock,
       random: random.next,

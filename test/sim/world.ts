@@ -152,12 +152,13 @@ export class SimWorld {
 
   /** Holds what living engines remember to the journals. */
   compareMemory(): void {
+    const arns = this.checker.changed();
     for (const process of this.processes) {
       const engine = process?.engine as unknown as {
         live: { peek(arn: ExecutionArn): Parameters<Checker['compare']>[1] | null };
       } | null;
       if (!engine) continue;
-      for (const arn of this.checker.executions.keys()) {
+      for (const arn of arns) {
         const state = engine.live.peek(arn);
         if (state !== null) this.checker.compare(arn, state);
       }
