@@ -24,6 +24,7 @@ import { measureStrategies } from './ml-strategies.js';
 import { measureTraining } from './ml-training.js';
 import { measureRedisCommits, measureRestart, measureWaiting, measureWorkers } from './workers.js';
 import { CHAIN, PAYLOAD, WORKS, type Work } from './machines.js';
+import { measureRestate } from './restate.js';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 /** How long one system works on one piece of work in one round. */
@@ -168,9 +169,10 @@ const PARTS: Record<string, () => Promise<JsonObject>> = {
   workers: measureWorkers,
   restart: measureRestart,
 };
-/** Only when asked for: they take minutes. */
+/** Only when asked for: they take minutes, or install another system. */
 const LONG: Record<string, () => Promise<JsonObject>> = {
   strategies: measureStrategies,
+  restate: measureRestate,
   waiting: measureWaiting,
 };
 const results: Record<string, unknown> = { node: process.version };

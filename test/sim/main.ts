@@ -89,9 +89,6 @@ async function runAll(): Promise<void> {
   console.log(`Faults: ${faults.map(([name, times]) => `${name} ${times}`).join(', ') || 'none'}`);
   total.failed.sort((a, b) => a.seed - b.seed);
   for (const { seed } of total.failed.slice(0, SHOWN)) await explain(seed, commit);
-  if (total.failed.length > SHOWN) {
-    for (const { seed, kind } of total.failed.slice(SHOWN)) console.log(`seed ${seed}: ${kind}`);
-  }
   process.exitCode = total.failed.length > 0 ? 1 : 0;
 }
 
@@ -102,6 +99,7 @@ function child(part: number, jobs: number, total: Tally): Promise<void> {
     total.schedules += told.schedules;
     total.commits += told.commits;
     total.failed.push(...told.failed);
+    for (const { seed, kind } of told.failed) console.log(`seed ${seed} fails: ${kind}`);
     for (const [name, times] of Object.entries(told.faults)) {
       total.faults[name] = (total.faults[name] ?? 0) + times;
     }
