@@ -91,15 +91,25 @@ export class Delivery {
   }
 
   /** Does `work` for an execution until the store has let it; never rejects. */
-  async insist(arn: ExecutionArn, work: () => Promise<unknown>): Promise<void> {
+  insist(arn: ExecutionArn, work: () => Promise<unknown>): Promise<void> {
+    return this.patiently(work, (error) => this.world.troubles.quarantine(arn, error)).catch(
+      () => undefined,
+    );
+  }
+
+  /** Until the store lets it or the engine closes; rejects on a fault. */
+  async patiently(
+    work: () => Promise<unknown>,
+    tell: (error: unknown) => void = () => undefined,
+  ): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         await work();
         return;
       } catch (error) {
         if (this.closed) return;
-        this.world.troubles.quarantine(arn, error);
-        if (isFault(error) || error instanceof ExecutionQuarantined) return;
+        tell(error);
+        if (isFault(error) || error instanceof ExecutionQuarantined) throw error;
       }
       await this.pause(pauseMs);
       if (this.closed) return;

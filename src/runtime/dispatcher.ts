@@ -81,6 +81,7 @@ export interface TaskOrder {
 interface Running {
   readonly arn: ExecutionArn;
   readonly by: Seq;
+  readonly nonce: string;
   readonly controller: AbortController;
   readonly over: Promise<void>;
 }
@@ -108,14 +109,18 @@ export class Dispatcher {
     };
     const name = runName(arn, scheduled.seq);
     const known = this.running.get(name);
-    if (known !== undefined) return known.over;
+    if (known?.nonce === task.nonce) return known.over;
+    // Scheduled anew after a store went back: nobody waits for the other attempt any more.
+    known?.controller.abort(CANCELLED);
     const controller = new AbortController();
     const over = this.run(order, arn, task, controller)
       .catch((error) => {
         this.services.log.error('A task could not be answered.', { arn, error: String(error) });
       })
-      .finally(() => this.running.delete(name));
-    this.running.set(name, { arn, by: scheduled.seq, controller, over });
+      .finally(() => {
+        if (this.running.get(name)?.controller === controller) this.running.delete(name);
+      });
+    this.running.set(name, { arn, by: scheduled.seq, nonce: task.nonce, controller, over });
     return over;
   }
 

@@ -349,6 +349,7 @@ class LocalEngine implements Engine {
 
   /** Hands out again what was promised before the last stop. */
   async recover(): Promise<void> {
+    this.options.store.onReset?.(() => this.resync());
     await this.quarantine.recover();
     if (this.peers !== null && this.shared !== null) {
       await this.peers.join(this.shared);
@@ -359,6 +360,22 @@ class LocalEngine implements Engine {
     await this.recovery.run();
     await this.mapRuns.recover();
     await this.scheduler.start();
+  }
+
+  /** The store may have gone back behind what this process knows: all is read and taken up again. */
+  private resync(): void {
+    if (this.closed) return;
+    this.live.forgetAll();
+    this.machines.forgetSaved();
+    if (this.shared !== null) return this.shared.resync();
+    const again = async (): Promise<void> => {
+      await this.recovery.run();
+      await this.mapRuns.recover();
+      await this.scheduler.refillNow();
+    };
+    this.delivery
+      .patiently(again)
+      .catch((error) => this.troubles.report('The store could not be read again.', error));
   }
 
   private drives(arn: ExecutionArn): boolean {

@@ -86,6 +86,15 @@ export class LiveExecutions {
     live.digest = EMPTY_DIGEST;
   }
 
+  /** The store may have gone back: each is folded again before its next turn. */
+  forgetAll(): void {
+    for (const { arn } of [...this.live.values()]) {
+      this.enqueue(arn, async (live) => {
+        if (live.unsettled === null) this.forget(live);
+      }).catch(() => undefined);
+    }
+  }
+
   private release(live: Live): void {
     live.busy--;
     this.queued--;

@@ -32,6 +32,11 @@ export class Machines {
     return this.machineOf(revision);
   }
 
+  /** The store may have gone back behind what was saved. */
+  forgetSaved(): void {
+    this.saved.clear();
+  }
+
   async revision(id: RevisionId): Promise<Revision | null> {
     const document = await this.documents.get(KIND, id);
     if (document === null) return null;

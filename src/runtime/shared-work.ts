@@ -54,6 +54,9 @@ export interface SharedWorld {
 export class SharedWork implements LocalEngineFace {
   private sweeping: Promise<void> | null = null;
   private again = false;
+  /** The next sweep, and the one under way, take up what this process holds itself. */
+  private reset = false;
+  private all = false;
   private closed = false;
   private fullSweep: NodeJS.Timeout | null = null;
   private abandoned: ReadonlySet<string> = new Set();
@@ -72,6 +75,12 @@ export class SharedWork implements LocalEngineFace {
     this.fullSweep.unref();
   }
 
+  /** The store may have gone back. */
+  resync(): void {
+    this.reset = true;
+    this.changed();
+  }
+
   changed(): void {
     const { scheduler, troubles } = this.world;
     if (this.closed) return;
@@ -80,6 +89,8 @@ export class SharedWork implements LocalEngineFace {
       this.again = true;
       return;
     }
+    this.all = this.reset;
+    this.reset = false;
     this.sweeping = this.sweep()
       .catch((error) => troubles.report('Lost work could not be looked for.', error))
       .finally(() => {
@@ -112,6 +123,8 @@ export class SharedWork implements LocalEngineFace {
   private isLost({ arn, effect }: OutboxEntry): boolean {
     const { peers } = this.world;
     const { on } = effect as unknown as Effect;
+    // After the store went back, what this process holds may be work that it has never begun.
+    if (on === peers.id) return this.all;
     return (on === undefined || !peers.isAlive(on)) && this.world.isMine(arn);
   }
 

@@ -52,6 +52,8 @@ export class RedisLink {
   #lossWindow = '';
   #storeId: string | null = null;
   #lastError: Error | null = null;
+  #wasOpen = false;
+  readonly #resets: (() => void)[] = [];
   /** Connections so far: a check that began on an earlier one says nothing. */
   #round = 0;
   readonly #waiting = new Set<() => void>();
@@ -99,6 +101,11 @@ export class RedisLink {
     });
     this.#recheck = setInterval(() => void this.#admit(), options.times.recheckMs);
     this.#recheck.unref();
+  }
+
+  /** Called after every reconnect. */
+  onReset(listener: () => void): void {
+    this.#resets.push(listener);
   }
 
   get description(): string {
@@ -325,8 +332,12 @@ export class RedisLink {
     }
     if (round !== this.#round || (this.#state as string) === 'closed') return;
     this.#refusal = refusal;
+    const returned = this.#state === 'connecting' && this.#wasOpen;
     this.#state = 'open';
+    this.#wasOpen = true;
     this.#wake();
+    // Another server may answer now, or the same one without its last second.
+    if (returned) for (const tell of this.#resets) tell();
     if (refusal !== null) this.#admitSoon();
   }
 

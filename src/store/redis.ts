@@ -93,6 +93,10 @@ export class RedisStore implements SharedStore {
     return this.#link.description;
   }
 
+  onReset(listener: () => void): void {
+    this.#link.onReset(listener);
+  }
+
   async commit(commit: Commit): Promise<'committed' | 'conflict'> {
     this.#refuseWhenReadOnly();
     assert(commit.row.arn === commit.arn, 'A commit carries the row of its own execution.');

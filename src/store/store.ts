@@ -122,6 +122,12 @@ export interface Store {
   /** Deletes an ended execution with everything of it. */
   remove(arn: ExecutionArn): Promise<void>;
 
+  /**
+   * Calls `listener` when acknowledged writes may be gone, as after a failover: what memory holds is
+   * void. Absent: this store never goes back.
+   */
+  onReset?(listener: () => void): void;
+
   /** Small documents beside executions: state machines, versions, aliases, activities, tags, map runs. */
   readonly documents: DocumentStore;
   /** What keeping a store needs beyond driving executions: checks, repair, backup, retention. */

@@ -19,6 +19,7 @@ export class Disk {
   /** Writes are refused before this. */
   fullUntil = 0;
   rolledBack = false;
+  readonly resets: [Client, () => void][] = [];
   /** Writes so far; a rollback makes it smaller. */
   private log: Write[] = [];
   private base = 0;
@@ -53,6 +54,7 @@ export class Disk {
     for (const write of this.log) await write(older);
     this.store = older;
     this.onRollback(keep);
+    for (const [client, tell] of this.resets) if (!client.dead) tell();
   }
 }
 
@@ -209,6 +211,7 @@ export function viewOf(
     dropEffect: (arn, key) => write((store) => store.dropEffect(arn, key)),
     open: (limit, token) => read((store) => store.open(limit, token)),
     remove: (arn) => write((store) => store.remove(arn)),
+    onReset: (listener) => disk.resets.push([client, listener]),
     care: careOf(disk, read, write),
     close: async () => undefined,
   };

@@ -37,7 +37,7 @@ export class Ledger {
   }
 
   heartbeat(token: string, sentAt: number): void {
-    this.beats.push({ token, sentAt, ackedAt: this.world.checker.commits });
+    this.beats.push({ token, sentAt, ackedAt: this.world.time.wall() });
   }
 
   called(_context: HandlerContext): void {
@@ -46,7 +46,7 @@ export class Ledger {
 
   /** Timeouts of heartbeats are judged against the beats that were acknowledged before. */
   committed(commit: Commit): void {
-    const { checker, time } = this.world;
+    const { checker } = this.world;
     if (checker.clockWasSet || !commit.facts.includes('"stage":"timeout"')) return;
     const scheduled = new Map(
       checker.factsOf(commit.arn).flatMap((fact) => {
@@ -57,8 +57,8 @@ export class Ledger {
       if (fact.type !== 'TaskFailed' || fact.stage !== 'timeout') continue;
       const task = scheduled.get(fact.scheduled);
       if (!task?.heartbeatSeconds || (task.timeoutAt ?? 0) <= fact.at) continue;
-      const last = this.lastBeat(commit.arn, fact.scheduled);
-      if (last !== null && time.wall() < last + task.heartbeatSeconds * 1000) {
+      const last = this.lastBeat(commit.arn, fact.scheduled, fact.at);
+      if (last !== null && fact.at < last + task.heartbeatSeconds * 1000) {
         this.world.broken ??= new LawBroken(
           `Task ${fact.scheduled} of ${commit.arn} missed a heartbeat that was acknowledged.`,
         );
@@ -66,9 +66,11 @@ export class Ledger {
     }
   }
 
-  private lastBeat(arn: string, scheduled: number): number | null {
+  /** Of those that were acknowledged before `decidedAt`. */
+  private lastBeat(arn: string, scheduled: number, decidedAt: number): number | null {
     let last: number | null = null;
-    for (const { token, sentAt } of this.beats) {
+    for (const { token, sentAt, ackedAt } of this.beats) {
+      if (ackedAt > decidedAt) continue;
       const content = readToken(TOKEN_KEY, token);
       if (content?.arn === arn && content.task.scheduled === scheduled) {
         last = Math.max(last ?? 0, sentAt);
