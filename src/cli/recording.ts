@@ -6,6 +6,7 @@ import type { Fact } from '../core/fact.js';
 import type { ExecutionArn } from '../lib/brand.js';
 import type { JsonObject } from '../lib/json.js';
 import { loadJournal } from '../runtime/journal.js';
+import { Machines } from '../runtime/machines.js';
 import { type Journals, recordMocks } from '../simulate/mocks/record.js';
 import type { Store } from '../store/store.js';
 import { Problem } from './problem.js';
@@ -45,7 +46,14 @@ export async function journalsOf(store: Store, main: ExecutionArn): Promise<Jour
 }
 
 export async function recordedMocks(store: Store, arn: ExecutionArn): Promise<JsonObject> {
-  return recordMocks(await journalsOf(store, arn), arn);
+  const journals = await journalsOf(store, arn);
+  const [first] = journals.get(arn) ?? [];
+  const revision =
+    first?.type === 'ExecutionStarted'
+      ? await new Machines(store.documents).revision(first.revision)
+      : null;
+  const definition = revision === null ? null : (JSON.parse(revision.definition) as JsonObject);
+  return recordMocks(journals, arn, definition);
 }
 
 /** YAML, or JSON for a `.json` file. */

@@ -221,9 +221,9 @@ export async function replayHistory(options: {
   return { run: simulation, diff };
 }
 
-/** The mock file that answers as this run was answered. */
-export function mocksOf(run: Simulation): JsonObject {
-  return recordMocks(run.journals, run.arn);
+/** The mock file that answers as this run was answered; with its machine, ItemReaders too. */
+export function mocksOf(run: Simulation, machine: JsonObject | null = null): JsonObject {
+  return recordMocks(run.journals, run.arn, machine);
 }
 
 /** Runs scenario files (`*.test.yaml`), as `stepwell test` does. */

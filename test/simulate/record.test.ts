@@ -78,4 +78,37 @@ describe('recorded mocks', () => {
       ]);
     }
   });
+
+  it('find again what an ItemReader read', async () => {
+    const definition: JsonObject = {
+      StartAt: 'Rows',
+      States: {
+        Rows: {
+          Type: 'Map',
+          ItemReader: {
+            Resource: 'arn:aws:states:::s3:getObject',
+            Parameters: { Bucket: 'b', Key: 'k' },
+          },
+          ItemProcessor: {
+            ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'EXPRESS' },
+            StartAt: 'Row',
+            States: { Row: { Type: 'Pass', End: true } },
+          },
+          End: true,
+        },
+      },
+    };
+    const items = [{ id: 'a' }, { id: 'b' }, { id: 'c' }];
+    const first = await simulate({
+      definition,
+      input: {},
+      seed: 5,
+      mocks: () => ({ return: items }),
+    });
+    const mocks = recordMocks(first.journals, first.arn, definition);
+    expect(mocks).toEqual({ states: { Rows: { items } } });
+    const { plan } = readMockFile(mocks, 'recorded.yaml');
+    const second = await simulate({ definition, input: {}, mocks: responderOf(plan) });
+    expect(second.output).toEqual(items);
+  });
 });

@@ -10,6 +10,7 @@ import { projectHistory } from '../../wire/history.js';
 import type { Answer } from '../call.js';
 import { recordedForm } from '../replay/diff.js';
 import { answersOf } from '../replay/responses.js';
+import { statesOf } from '../machine-states.js';
 import { formatDuration } from './durations.js';
 
 export type Journals = ReadonlyMap<ExecutionArn, readonly Fact[]>;
@@ -19,8 +20,15 @@ interface Recorded {
   readonly answer: JsonObject;
 }
 
-/** `{states: {…}}` of our mock format; `main` is the execution, the others its Map Run children. */
-export function recordMocks(journals: Journals, main: ExecutionArn): JsonObject {
+/**
+ * `{states: {…}}` of our mock format; `main` is the execution, the others its Map Run children. With the
+ * definition, what an ItemReader read is found again too, where the children got it as it was.
+ */
+export function recordMocks(
+  journals: Journals,
+  main: ExecutionArn,
+  definition: JsonObject | null = null,
+): JsonObject {
   const byState = new Map<string, Recorded[]>();
   for (const [arn, facts] of journals) {
     const around = iterationsOf(journals, arn, main);
@@ -35,7 +43,51 @@ export function recordMocks(journals: Journals, main: ExecutionArn): JsonObject 
     }
   }
   const states = [...byState].map(([state, recorded]) => [state, rulesOf(recorded)] as const);
-  return { states: fromEntries(states) };
+  return { states: fromEntries([...states, ...itemsRead(journals, definition)]) };
+}
+
+/** The items of Map Runs with a reader, from the inputs of the children; not through a selector or batches. */
+function itemsRead(
+  journals: Journals,
+  definition: JsonObject | null,
+): readonly (readonly [string, Json])[] {
+  if (definition === null) return [];
+  const plain = statesOf(definition).filter(
+    ({ definition: state }) =>
+      state.ItemReader !== undefined &&
+      !['ItemSelector', 'Parameters', 'ItemBatcher'].some((key) => Object.hasOwn(state, key)),
+  );
+  return plain.flatMap(({ name }) => {
+    for (const facts of journals.values()) {
+      const at = facts.findIndex((fact) => fact.type === 'StateEntered' && fact.name === name);
+      const started = facts.slice(at).find((fact) => fact.type === 'MapRunStarted');
+      if (at !== -1 && started?.type === 'MapRunStarted') {
+        return [[name, { items: inputsOf(journals, started) }] as const];
+      }
+    }
+    return [];
+  });
+}
+
+function inputsOf(journals: Journals, { request }: FactOf<'MapRunStarted'>): readonly Json[] {
+  const inputs = new Map<string, Json>();
+  let parent: FactOf<'ExecutionStarted'>['identity'] | null = null;
+  for (const facts of journals.values()) {
+    const [first] = facts;
+    if (first?.type !== 'ExecutionStarted') continue;
+    if (first.identity.mapRunArn === request.mapRunArn)
+      inputs.set(first.identity.name, first.input);
+    const isParent = facts.some(
+      (fact) => fact.type === 'MapRunStarted' && fact.request.mapRunArn === request.mapRunArn,
+    );
+    if (isParent) parent = first.identity;
+  }
+  const items: Json[] = [];
+  for (let index = 0; parent !== null && index < inputs.size; index++) {
+    const input = inputs.get(childIdentity(parent, request, index).name);
+    if (input !== undefined) items.push(input);
+  }
+  return items;
 }
 
 function answersIn(facts: readonly Fact[]) {
