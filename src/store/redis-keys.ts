@@ -100,8 +100,21 @@ const STATUS_LETTERS = {
 
 /** Head of an index: by machine, version, alias or map run (nobody: all), then by status. */
 function indexHead(by: string, of: string | null, status: ExecutionStatus): string {
-  const owner = of === null ? '' : `${sha256(of).slice(0, 16)}|`;
+  const owner = of === null ? '' : `${shortHash(of)}|`;
   return `${by}|${owner}${STATUS_LETTERS[status]}|`;
+}
+
+/** Machines are few and named in every commit. */
+const hashes = new Map<string, string>();
+const MAX_HASHES = 1_000;
+
+function shortHash(of: string): string {
+  const known = hashes.get(of);
+  if (known !== undefined) return known;
+  const made = sha256(of).slice(0, 16);
+  if (hashes.size >= MAX_HASHES) hashes.clear();
+  hashes.set(of, made);
+  return made;
 }
 
 /** Head of the index of all executions in a status. */

@@ -10,6 +10,8 @@ import { commitAfter, EMPTY_HEAD, headAfter } from '../../store/fixtures.js';
 
 const WRITERS = 64;
 const PAYLOAD_BYTES = 500;
+/** What a commit of such facts sends in all: facts, row, digests, index heads, timers, effects. */
+const COMMIT_BYTES = 1_300;
 /** Commits of one execution before a writer begins the next. */
 const COMMITS_PER_EXECUTION = 20;
 
@@ -38,7 +40,7 @@ export async function measureThroughput(
   const client = new Redis(url);
   const commits: Round[] = [];
   const xadds: Round[] = [];
-  const payload = 'x'.repeat(PAYLOAD_BYTES);
+  const payload = 'x'.repeat(COMMIT_BYTES);
   for (let round = 0; round < rounds; round += 1) {
     xadds.push(
       await measure(client, ms, (writer) => () => {
