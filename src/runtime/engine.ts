@@ -210,6 +210,7 @@ class LocalEngine implements Engine {
       isStale: (held) => this.isStale(held),
       drive: (arn, work) => this.delivery.drive(arn, work),
       isMine: (arn) => this.isMine(arn),
+      sweepMs: peers.sweepMs,
     });
   }
 

@@ -69,6 +69,8 @@ export interface Peers {
   /** This process, among all that ever joined the store. */
   readonly id: string;
   readonly store: SharedStore;
+  /** How often everything is looked at, lost holders or not; absent: every minute. */
+  readonly sweepMs?: number | undefined;
   readonly activities: SharedActivities;
   /** Tells the others of this process and begins to hear of them. */
   join(local: LocalEngineFace): Promise<void>;

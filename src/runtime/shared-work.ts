@@ -3,7 +3,7 @@
  * what they committed, and takes up work whose holder is lost. Sweeps are level-triggered: they look
  * at what is there, so a message that was lost costs time and nothing else.
  */
-import type { Stimulus } from '../core/stimulus.js';
+import { type Stimulus, timerKey } from '../core/stimulus.js';
 import type { ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { OutboxEntry, Page } from '../store/store.js';
@@ -24,6 +24,8 @@ const SWEEP_BATCH = 500;
 const TAKEN_AT_ONCE = 32;
 /** Everything is looked at this often, whether somebody was lost or not. */
 const FULL_SWEEP_MS = 60_000;
+/** Open executions that are looked at in one go. */
+const WALKED_AT_ONCE = 1_000;
 
 interface Effect {
   readonly what: string;
@@ -49,6 +51,8 @@ export interface SharedWorld {
   isStale(live: Live): Promise<boolean>;
   /** Whether what has no holder falls to this process. */
   isMine(arn: ExecutionArn): boolean;
+  /** How often everything is looked at. */
+  readonly sweepMs?: number | undefined;
 }
 
 export class SharedWork implements LocalEngineFace {
@@ -58,7 +62,9 @@ export class SharedWork implements LocalEngineFace {
   private reset = false;
   private all = false;
   private closed = false;
-  private fullSweep: NodeJS.Timeout | null = null;
+  private sweepTimer: NodeJS.Timeout | null = null;
+  private walkedTo: string | null = null;
+  private forgotten: ReadonlySet<ExecutionArn> = new Set();
   private abandoned: ReadonlySet<string> = new Set();
 
   constructor(private readonly world: SharedWorld) {}
@@ -66,13 +72,18 @@ export class SharedWork implements LocalEngineFace {
   start(): void {
     const { troubles } = this.world;
     this.changed();
-    this.fullSweep = setInterval(() => {
+    this.sweepTimer = setInterval(() => {
       this.changed();
-      this.endAbandoned().catch((error) =>
-        troubles.report('Abandoned Map Runs could not be looked for.', error),
+      this.fullSweep().catch((error) =>
+        troubles.report('What nothing would wake could not be looked for.', error),
       );
-    }, FULL_SWEEP_MS);
-    this.fullSweep.unref();
+    }, this.world.sweepMs ?? FULL_SWEEP_MS);
+    this.sweepTimer.unref();
+  }
+
+  private async fullSweep(): Promise<void> {
+    await this.endAbandoned();
+    await this.wakeForgotten();
   }
 
   /** The store may have gone back. */
@@ -225,8 +236,44 @@ export class SharedWork implements LocalEngineFace {
       .catch((error) => troubles.quarantine(arn, error));
   }
 
-  wake(arn: ExecutionArn): Promise<void> {
-    return this.world.inBackground(arn, { type: 'Continue' });
+  /** Nothing was there to wake it: what its state says is begun again, timers are set again. */
+  async wake(arn: ExecutionArn): Promise<void> {
+    const { outbox, peers, scheduler } = this.world;
+    await this.world.drive(arn, async (held) => {
+      if (await this.world.isStale(held)) await this.world.live.load(held);
+      const { state } = held;
+      if (state?.status !== 'RUNNING' || (await this.isAwaited(arn))) return;
+      const facts = (await loadJournal(peers.store, arn))?.facts ?? [];
+      for (const { id, phase } of state.frames.values()) {
+        if (phase.is === 'task') outbox.begin(state, phase.scheduled, facts, true);
+        if (phase.is === 'map-run') outbox.begin(state, phase.by, facts, true);
+        if (phase.is === 'waiting') {
+          scheduler.set(arn, timerKey('wait', id, phase.setBy), phase.until);
+        }
+      }
+    });
+    await this.world.inBackground(arn, { type: 'Continue' });
+  }
+
+  private async isAwaited(arn: ExecutionArn): Promise<boolean> {
+    const { timers, outbox } = await this.world.peers.store.care.pending(arn);
+    return timers.length > 0 || outbox.length > 0;
+  }
+
+  /** Puts open executions that nothing would wake into the queue; a part of them at a time. */
+  private async wakeForgotten(): Promise<void> {
+    const { store } = this.world.peers;
+    const page = await store.open(WALKED_AT_ONCE, this.walkedTo);
+    this.walkedTo = page.next;
+    const forgotten: ExecutionArn[] = [];
+    for (const { arn } of page.items) {
+      if (this.closed) return;
+      if (this.world.isMine(arn) && !(await this.isAwaited(arn))) forgotten.push(arn);
+    }
+    // Its turn may be under way: only what is forgotten twice is.
+    const again = forgotten.filter((arn) => this.forgotten.has(arn));
+    this.forgotten = new Set(forgotten);
+    if (again.length > 0) await this.world.peers.wake(again);
   }
 
   verify(): Promise<void> {
@@ -240,6 +287,6 @@ export class SharedWork implements LocalEngineFace {
 
   close(): void {
     this.closed = true;
-    if (this.fullSweep !== null) clearInterval(this.fullSweep);
+    if (this.sweepTimer !== null) clearInterval(this.sweepTimer);
   }
 }

@@ -34,6 +34,7 @@ export interface PeersOptions {
   /** Works for others: takes tasks of pools, and what has no holder. Else only for what it starts. */
   readonly drives: boolean;
   readonly times?: Partial<MemberTimes>;
+  readonly sweepMs?: number;
 }
 
 /** What this process holds is checked against the store this often. */
@@ -46,6 +47,7 @@ export class RedisPeers implements Peers {
   readonly store: SharedStore;
   readonly activities: ActivityQueue;
   readonly wakes: Wakes;
+  readonly sweepMs: number | undefined;
   private readonly sender: Connection;
   private readonly receiver: Connection;
   private readonly globs: ResourceGlobs;
@@ -61,6 +63,7 @@ export class RedisPeers implements Peers {
     const address = parseRedisUrl(options.url);
     const { prefix } = address;
     this.store = options.store;
+    this.sweepMs = options.sweepMs;
     this.globs = resourceGlobs(options.globs);
     this.rooms = new Rooms(options.concurrency);
     this.sender = connect(address, this.id);

@@ -27,6 +27,7 @@ export interface WorkerOptions {
   readonly onWorkerLost?: 'rerun' | 'fail';
   readonly times?: Partial<MemberTimes>;
   readonly errors?: string[];
+  readonly sweepMs?: number;
 }
 
 export async function openWorker(
@@ -52,6 +53,7 @@ export async function openWorker(
     role: 'worker',
     drives: true,
     times,
+    ...(options.sweepMs === undefined ? {} : { sweepMs: options.sweepMs }),
   });
   const services = testServices();
   const engine = await createEngine({ store, resources: handlers, services, log, peers });

@@ -188,6 +188,29 @@ describe.skipIf(binary === null)('engines on one Redis', () => {
     expect(second.handlers.calls).toEqual([]);
   });
 
+  it('an open execution that nothing would wake is found, queued and goes on', async () => {
+    const sleepy = { StartAt: 'W', States: { W: { Type: 'Wait', Seconds: 2, End: true } } };
+    const first = await open({ a: { do: 'ok', afterMs: 60_000 } });
+    const arns = [await start(first, one('a'), 'task'), await start(first, sleepy, 'timer')];
+    await until(() => first.handlers.calls.length === 1);
+    // A process dies, and what would have told of its work is gone from the store.
+    const work = (await server.command('KEYS', '*:work')) as string[];
+    for (const key of work) await server.command('DEL', key);
+    for (const arn of arns) {
+      const [key] = (await server.command('KEYS', `*:e:${arn}`)) as string[];
+      const fields = (await server.command('HKEYS', key as string)) as string[];
+      const gone = fields.filter((field) => /^[to]:/.test(field));
+      await server.command('HDEL', key as string, ...gone);
+    }
+    await first.close();
+    workers = workers.filter((worker) => worker !== first);
+    const second = await open({ a: { do: 'ok' } }, { sweepMs: 200 });
+    for (const arn of arns) {
+      const state = await second.engine.ended(arn, AbortSignal.timeout(20_000));
+      expect(state.status).toBe('SUCCEEDED');
+    }
+  }, 40_000);
+
   it('more tasks than one process has room for are run by all of them', async () => {
     const script: Script = { a: { do: 'ok', afterMs: 100 } };
     const [a, b] = [await open(script, { concurrency: 2 }), await open(script, { concurrency: 2 })];
