@@ -15,7 +15,7 @@ import type { Parts } from './assemble.js';
 import { checkMachine, type MachineFile, readMachine } from './input.js';
 import { type KeptExecution, readExecution, withStore } from './kept.js';
 import { loadMocks } from './mock-files.js';
-import { executionArn, ROLE_ARN, stateMachineArn } from './names.js';
+import { executionArn, identityOf, ROLE_ARN } from './names.js';
 import { Problem } from './problem.js';
 
 export interface DebugTarget {
@@ -95,17 +95,7 @@ async function startLive(machine: MachineFile, target: DebugTarget): Promise<Ope
   await publishMachine(localExecutions(parts, options.engine), machine);
   const begin = (): Promise<unknown> =>
     options.engine.start({
-      identity: {
-        arn,
-        name,
-        stateMachineArn: stateMachineArn(machine.name),
-        stateMachineName: machine.name,
-        stateMachineVersionArn: null,
-        stateMachineAliasArn: null,
-        mapRunArn: null,
-        roleArn: ROLE_ARN,
-        type: 'STANDARD',
-      },
+      identity: identityOf(machine.name, name),
       revision: revisionOf(machine.text, 'STANDARD'),
       input: target.input ?? {},
       traceHeader: null,

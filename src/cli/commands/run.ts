@@ -24,7 +24,7 @@ import {
 import { companionsOf } from '../companions.js';
 import { localExecutions, publishMachine } from '../executions.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
-import { executionArn, ROLE_ARN, stateMachineArn } from '../names.js';
+import { executionArn, identityOf } from '../names.js';
 import { Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
 import { bold, dim, yellow } from '../style.js';
@@ -158,17 +158,7 @@ async function drive(
   view: ProgressView | null,
 ): Promise<ExecutionState> {
   const started = await engine.start({
-    identity: {
-      arn,
-      name: chosen.name,
-      stateMachineArn: stateMachineArn(machine.name),
-      stateMachineName: machine.name,
-      stateMachineVersionArn: null,
-      stateMachineAliasArn: null,
-      mapRunArn: null,
-      roleArn: ROLE_ARN,
-      type: 'STANDARD',
-    },
+    identity: identityOf(machine.name, chosen.name),
     revision: revisionOf(machine.text, 'STANDARD'),
     input,
     traceHeader: null,

@@ -3,19 +3,18 @@
  * the definition, and moves the debugger. Threads are frames (the root, branches, iterations); a stack is a
  * frame and those around it. One request is answered at a time, but a run may be paused or ended.
  */
-import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { FactOf } from '../../core/fact.js';
 import { ROOT_FRAME } from '../../core/state.js';
 import type { FrameId } from '../../lib/brand.js';
 import type { Json, JsonObject } from '../../lib/json.js';
-import type { BreakpointWish } from '../debug/breakpoints.js';
-import { parseBreakpoint, parseCommand } from '../debug/commands.js';
+import { parseCommand } from '../debug/commands.js';
 import type { Debugger, Stop } from '../debug/debugger.js';
 import { Immutable } from '../debug/timeline.js';
 import { type Scopes, scopesOf, stackOf, threadsOf } from '../debug/view.js';
-import { stateAtLine, type StateRange, stateRanges } from './source-map.js';
+import { EditorBreakpoints } from './editor-breakpoints.js';
+import { type StateRange, stateRanges } from './source-map.js';
 import { replaced, type ScopeName, VariableTable } from './variables.js';
 
 /** What the adapter debugs; opened by whoever knows stores and configuration. */
@@ -66,6 +65,8 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
 /** These may come while a request before them waits for real work. */
 const AT_ONCE: ReadonlySet<string> = new Set(['pause', 'terminate', 'disconnect', 'threads']);
 
+const NOTHING = 'Nothing is being debugged: launch or attach first.';
+
 type Handler = (args: JsonObject) => Promise<object | undefined>;
 const MAX_OUTPUT_LINES = 200;
 
@@ -79,10 +80,10 @@ export class Adapter {
   private stopAtEnd = false;
   private running = false;
   private told = 0;
-  private readonly groups = new Map<string, number[]>();
   private readonly threads = new Map<FrameId, number>([[ROOT_FRAME, 1]]);
   private readonly variables = new VariableTable();
   private failure: FactOf<'AttemptFailed'> | null = null;
+  private set: EditorBreakpoints | null = null;
   private readonly handlers: Readonly<Record<string, Handler>>;
 
   constructor(private readonly world: AdapterWorld) {
@@ -157,9 +158,13 @@ export class Adapter {
   }
 
   private get session(): Debugger {
-    if (this.debuggee === null)
-      throw new Error('Nothing is being debugged: launch or attach first.');
+    if (this.debuggee === null) throw new Error(NOTHING);
     return this.debuggee.session;
+  }
+
+  private get breakpoints(): EditorBreakpoints {
+    if (this.set === null) throw new Error(NOTHING);
+    return this.set;
   }
 
   /** Of a debugger that stands still. */
@@ -173,9 +178,9 @@ export class Adapter {
       initialize: async () => CAPABILITIES,
       launch: (args) => this.open(args, 'launch'),
       attach: (args) => this.open(args, 'attach'),
-      setBreakpoints: (args) => this.setBreakpoints(args),
-      setFunctionBreakpoints: (args) => this.setFunctionBreakpoints(args),
-      setExceptionBreakpoints: (args) => this.setExceptionBreakpoints(args),
+      setBreakpoints: async (args) => this.breakpoints.onLines(args),
+      setFunctionBreakpoints: async (args) => this.breakpoints.onStates(args),
+      setExceptionBreakpoints: async (args) => this.breakpoints.onFailures(args),
       configurationDone: () => this.begin(),
       threads: async () => ({ threads: this.threadList() }),
       stackTrace: (args) => this.stackTrace(args),
@@ -225,6 +230,7 @@ export class Adapter {
         ? debuggee.session.timeline.kind === 'recorded'
         : args.stopAtEnd === true;
     this.ranges = stateRanges(debuggee.definition);
+    this.set = new EditorBreakpoints(debuggee.session.breakpoints, this.ranges, debuggee.path);
     return undefined;
   }
 
@@ -455,91 +461,6 @@ export class Adapter {
       breakMode: recovery?.do === 'raise' ? 'unhandled' : 'always',
     };
   }
-
-  private async setBreakpoints(args: JsonObject): Promise<object> {
-    const source = args.source as DebugProtocol.Source | undefined;
-    const wanted = (args.breakpoints ?? []) as unknown as readonly DebugProtocol.SourceBreakpoint[];
-    this.forget('lines');
-    if (!this.isOurs(source)) {
-      return {
-        breakpoints: wanted.map(({ line }) => ({
-          verified: false,
-          line,
-          message: 'This is not the definition that is debugged.',
-        })),
-      };
-    }
-    return { breakpoints: wanted.map((one) => this.lineBreakpoint(one)) };
-  }
-
-  private isOurs(source: DebugProtocol.Source | undefined): boolean {
-    const { path } = this.debuggee ?? { path: null };
-    if (source?.path === undefined) return source?.sourceReference === 1;
-    return path !== null && real(source.path) === real(path);
-  }
-
-  private lineBreakpoint(wanted: DebugProtocol.SourceBreakpoint): DebugProtocol.Breakpoint {
-    const range = stateAtLine(this.ranges, wanted.line);
-    if (range === null)
-      return { verified: false, line: wanted.line, message: 'There is no state on this line.' };
-    const wish = {
-      on: 'entered',
-      state: range.state,
-      condition: wanted.condition ?? null,
-      ...hitOf(wanted.hitCondition),
-    } as const;
-    return { ...this.place('lines', wish), line: range.line, column: range.column };
-  }
-
-  private async setFunctionBreakpoints(args: JsonObject): Promise<object> {
-    const wanted = (args.breakpoints ??
-      []) as unknown as readonly DebugProtocol.FunctionBreakpoint[];
-    this.forget('functions');
-    const names = new Set(this.ranges.map(({ state }) => state));
-    const breakpoints = wanted.map(({ name, condition, hitCondition }) => {
-      const wish = parseBreakpoint(name);
-      if (wish.state !== null && !names.has(wish.state))
-        return { verified: false, message: `There is no state '${wish.state}'.` };
-      return this.place('functions', {
-        ...wish,
-        ...(condition ? { condition } : {}),
-        ...hitOf(hitCondition),
-      });
-    });
-    return { breakpoints };
-  }
-
-  private async setExceptionBreakpoints(args: JsonObject): Promise<object> {
-    this.forget('failures');
-    for (const filter of (args.filters ?? []) as readonly string[]) {
-      this.place('failures', { on: 'failed', state: null, uncaught: filter === 'uncaught' });
-    }
-    return {};
-  }
-
-  private place(group: string, wish: BreakpointWish): DebugProtocol.Breakpoint {
-    try {
-      const { id } = this.session.breakpoints.add(wish);
-      this.groups.set(group, [...(this.groups.get(group) ?? []), id]);
-      return { id, verified: true };
-    } catch (error) {
-      return { verified: false, message: error instanceof Error ? error.message : String(error) };
-    }
-  }
-
-  private forget(group: string): void {
-    for (const id of this.groups.get(group) ?? []) this.session.breakpoints.remove(id);
-    this.groups.delete(group);
-  }
-}
-
-function hitOf(text: string | undefined): { readonly hit?: number } {
-  const count = Number(/\d+/.exec(text ?? '')?.[0]);
-  return count > 0 ? { hit: count } : {};
-}
-
-function real(path: string): string {
-  return existsSync(path) ? realpathSync(path) : resolve(path);
 }
 
 /** JSON; what is none is a string, as people type it. */
