@@ -4,6 +4,9 @@ import { type Config, ConfigError } from '../handlers/config.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
 import type { ExecutionService } from '../handlers/execution-service.js';
 import { deployHandler } from '../handlers/ml/deploy.js';
+import { compareHandler } from '../handlers/ml/evaluation/compare.js';
+import { fairnessHandler } from '../handlers/ml/evaluation/fairness.js';
+import { gateHandler } from '../handlers/ml/evaluation/gate.js';
 import { evaluateHandler } from '../handlers/ml/evaluate.js';
 import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
 import { imageFolderHandler } from '../handlers/ml/image-folder.js';
@@ -18,6 +21,7 @@ import type { TrainingJobTarget } from '../handlers/training-job/job.js';
 import { getOwn, isObject, type JsonObject } from '../lib/json.js';
 import type { S3Settings } from '../ml/data/source-s3.js';
 import { fineTune } from '../ml/fine-tune.js';
+import { openPolicies } from '../ml/gates/policy-store.js';
 import { openRegistry } from '../ml/registry/index.js';
 import { openWorkspaces } from '../ml/workspace.js';
 import { endpointsFolder, openEndpoints } from '../serving/index.js';
@@ -78,6 +82,9 @@ export function createMlHandlers(options: {
       searchSpaceHandler,
       selectBestHandler,
       evaluateHandler(),
+      fairnessHandler,
+      compareHandler,
+      gateHandler({ policies: openPolicies(join(home, 'policies')) }),
       registerHandler({ registry }),
       deployHandler(deploy),
       ...serving.handlers,

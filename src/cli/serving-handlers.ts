@@ -1,6 +1,7 @@
 /** Wires registry, rollout and monitoring to the endpoints and to the live traffic of this home. */
 import type { ExecutionService } from '../handlers/execution-service.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
+import { loadTestHandler } from '../handlers/ml/evaluation/load-test.js';
 import { registryHandlers } from '../handlers/ml/registry-actions.js';
 import { monitorHandlers } from '../handlers/ml/monitor/index.js';
 import { rolloutHandlers } from '../handlers/ml/rollout/index.js';
@@ -42,6 +43,7 @@ export function createServingHandlers(options: ServingHandlersOptions): ServingH
   return {
     handlers: [
       ...registryHandlers(registry),
+      loadTestHandler({ live }),
       ...rolloutHandlers({ home, registry, endpoints, live, ...given }),
       ...monitorHandlers({ home, endpoints, live, executions: options.executions, ...given }),
     ],

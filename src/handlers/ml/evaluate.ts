@@ -20,6 +20,8 @@ interface Parameters {
   readonly dataset: Address;
   readonly textColumn?: string;
   readonly labelColumn?: string;
+  /** Columns written beside each prediction, for slices and fairness. */
+  readonly keepColumns?: readonly string[];
   readonly batchSize?: number;
   readonly threads?: number;
   readonly latencySamples?: number;
@@ -40,6 +42,7 @@ const PARAMETERS: JsonObject = {
     dataset: ADDRESS,
     textColumn: column,
     labelColumn: column,
+    keepColumns: { type: 'array', items: column, maxItems: 32, uniqueItems: true },
     batchSize: { type: 'integer', minimum: 1, maximum: 1024 },
     threads: { type: 'integer', minimum: 1, maximum: 256 },
     latencySamples: { type: 'integer', minimum: 0, maximum: 10_000 },
@@ -74,6 +77,7 @@ async function run(
     datasetPath: await locate(parameters.dataset, context),
     textColumn: parameters.textColumn ?? 'text',
     labelColumn: parameters.labelColumn ?? 'label',
+    keepColumns: parameters.keepColumns ?? [],
     batchSize: parameters.batchSize ?? 16,
     threads: parameters.threads ?? null,
     latencySamples: parameters.latencySamples ?? 100,

@@ -44,6 +44,7 @@ const PARAMETERS: JsonObject = {
         stratify: flag,
       },
     },
+    keepColumns: { type: 'array', items: column, maxItems: 32, uniqueItems: true },
     onUnknownLabel: { enum: ['drop', 'fail'] },
   },
 };

@@ -31,6 +31,8 @@ export interface PreprocessParameters {
     readonly stratify?: boolean;
   };
   readonly onUnknownLabel?: 'drop' | 'fail';
+  /** Columns that go along with each text, for slices and fairness; not learned from. */
+  readonly keepColumns?: readonly string[];
 }
 
 export interface PreprocessWorld {
@@ -100,9 +102,20 @@ function settingsOf(parameters: PreprocessParameters) {
     labelColumn: parameters.labelColumn ?? 'label',
     onUnknownLabel: parameters.onUnknownLabel ?? 'fail',
     labelMap,
+    keepColumns: keptColumns(parameters.keepColumns ?? []),
     clean,
     split: given,
   };
+}
+
+/** The columns that every prepared row has already. */
+const OWN_COLUMNS = ['text', 'label', 'labelId'];
+
+function keptColumns(names: readonly string[]): readonly string[] {
+  const own = names.find((name) => OWN_COLUMNS.includes(name));
+  if (own === undefined) return names;
+  const reason = `keepColumns: "${own}" is a column that every prepared row has already.`;
+  throw new DataFailure('DataPreparation.BadColumn', reason);
 }
 
 const DEFAULT_CLEAN = {
@@ -129,14 +142,16 @@ function checkLabelMap(labelMap: { readonly [label: string]: number }): void {
   );
 }
 
+type Unnumbered = Omit<LabelledText, 'labelId'>;
+
 interface Gathered {
-  readonly rows: readonly { readonly text: string; readonly label: string }[];
+  readonly rows: readonly Unnumbered[];
   readonly empty: number;
   readonly unknown: number;
 }
 
 async function gather(settings: Settings, world: PreprocessWorld): Promise<Gathered> {
-  const rows: { text: string; label: string }[] = [];
+  const rows: Unnumbered[] = [];
   let empty = 0;
   let unknown = 0;
   let seen = 0;
@@ -154,7 +169,12 @@ async function gather(settings: Settings, world: PreprocessWorld): Promise<Gathe
         unknown++;
         continue;
       }
-      rows.push({ text, label });
+      const kept = settings.keepColumns.map(
+        (column) => [column, cellOf(row, column, seen, world)] as const,
+      );
+      rows.push(
+        kept.length === 0 ? { text, label } : { text, label, kept: fromEntries(kept) as Row },
+      );
       characters += text.length;
       if (rows.length > SPLIT_ROWS_MAX || characters > SPLIT_CHARACTERS_MAX) throw tooMany();
     }
@@ -245,10 +265,14 @@ function withoutDuplicates(rows: readonly LabelledText[]): Kept {
   const kept = [...byText.values()].map((same) => {
     const label = majorityLabel(same);
     if (same.some((row) => row.label !== label)) conflicting++;
-    return same.find((row) => row.label === label) as LabelledText;
+    // Among equal texts the columns kept decide, never the order of the rows.
+    const alike = same.filter((row) => row.label === label);
+    return alike.reduce((least, row) => (keptKey(row) < keptKey(least) ? row : least));
   });
   return { rows: kept, duplicates: rows.length - kept.length, conflicting };
 }
+
+const keptKey = (row: LabelledText): string => canonicalJson((row.kept ?? {}) as JsonObject);
 
 function refuseEmpty(
   sides: Split,
@@ -282,7 +306,9 @@ const LINES_AT_ONCE = 1_000;
 async function* jsonLines(rows: readonly LabelledText[]): AsyncGenerator<Uint8Array> {
   for (let from = 0; from < rows.length; from += LINES_AT_ONCE) {
     const part = rows.slice(from, from + LINES_AT_ONCE);
-    const text = part.map(({ text, label, labelId }) => JSON.stringify({ text, label, labelId }));
+    const text = part.map(({ text, label, labelId, kept }) =>
+      JSON.stringify({ text, label, labelId, ...kept }),
+    );
     yield Buffer.from(`${text.join('\n')}\n`);
   }
 }

@@ -4,11 +4,14 @@
  * within each label. Near-equal texts share a group, so no text leaks from training into the test.
  */
 import { sha256 } from '../../lib/digest.js';
+import type { Row } from './record.js';
 
 export interface LabelledText {
   readonly text: string;
   readonly label: string;
   readonly labelId: number;
+  /** Further columns that go along: what slices and fairness are measured by. */
+  readonly kept?: Row;
 }
 
 export interface SplitOptions {

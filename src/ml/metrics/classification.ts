@@ -76,7 +76,18 @@ function scoreOf(hits: number, predicted: number, support: number): ClassScore {
   };
 }
 
-/** Cohen's kappa and Matthews' correlation: agreement beyond chance, for skewed classes. */
+/** Cohen's kappa: agreement beyond what the two margins give by chance; 0 where there is no chance. */
+export function cohensKappa(matrix: ConfusionMatrix): number {
+  const truth = matrix.map(sum);
+  const total = sum(truth);
+  const hits = sum(matrix.map((row, i) => row[i] as number));
+  const byChance = sum(
+    truth.map((count, i) => (count * sum(matrix.map((row) => row[i] as number))) / total),
+  );
+  return ratio(hits - byChance, total - byChance);
+}
+
+/** Matthews' correlation: one number for skewed classes, 0 for chance. */
 export function matthewsCorrelation(matrix: ConfusionMatrix): number {
   const truth = matrix.map(sum);
   const predicted = matrix.map((_, i) => sum(matrix.map((row) => row[i] as number)));

@@ -84,7 +84,7 @@ async function predictAll(
 ): Promise<number> {
   const ids = new Map(classifier.labels.map((label, id) => [label, id]));
   const every = Math.max(1, Math.floor(total / Math.max(1, job.latencySamples)));
-  let waiting: { text: string; truth: number }[] = [];
+  let waiting: Waiting[] = [];
   let spentMs = 0;
   let done = 0;
   let number = 0;
@@ -101,9 +101,9 @@ async function predictAll(
   };
   for await (const batch of rowsOf(job)) {
     for (const row of batch) {
-      const { text, truth } = exampleOf(row, ++number, job, ids);
+      const { text, truth, kept } = exampleOf(row, ++number, job, ids);
       if (number % every === 0 && sample.length < job.latencySamples) sample.push(text);
-      waiting.push({ text, truth });
+      waiting.push({ text, truth, kept });
       if (waiting.length >= job.batchSize) await flush();
     }
   }
@@ -111,11 +111,19 @@ async function predictAll(
   return spentMs;
 }
 
-function exampleOf(row: Row, number: number, job: Job, ids: ReadonlyMap<string, number>) {
+interface Waiting {
+  readonly text: string;
+  readonly truth: number;
+  readonly kept: { readonly [column: string]: Cell } | null;
+}
+
+function exampleOf(row: Row, number: number, job: Job, ids: ReadonlyMap<string, number>): Waiting {
   const text = cellOf(row, job.textColumn, number, job);
   const label = String(cellOf(row, job.labelColumn, number, job) ?? '');
   const truth = ids.get(label);
-  if (truth !== undefined) return { text: String(text ?? ''), truth };
+  const columns = job.keepColumns.map((column) => [column, cellOf(row, column, number, job)]);
+  const kept = columns.length === 0 ? null : (Object.fromEntries(columns) as Waiting['kept']);
+  if (truth !== undefined) return { text: String(text ?? ''), truth, kept };
   throw new DataFailure(
     'Evaluation.LabelMismatch',
     `${job.address}, row ${number}: the label "${label}" is none of the model's: ${[...ids.keys()].join(', ')}. ` +
@@ -132,7 +140,7 @@ function cellOf(row: Row, column: string, number: number, job: Job): Cell {
 }
 
 async function record(
-  rows: readonly { readonly text: string; readonly truth: number }[],
+  rows: readonly Waiting[],
   predictions: readonly Predicted[],
   labels: readonly string[],
   ids: ReadonlyMap<string, number>,
@@ -144,7 +152,7 @@ async function record(
     throw new DataFailure('Evaluation.Failed', `the model returned ${counts}.`);
   }
   let lines = '';
-  rows.forEach(({ text, truth }, i) => {
+  rows.forEach(({ text, truth, kept }, i) => {
     const { label, score, scores: given } = predictions[i] as Predicted;
     const predicted = ids.get(label);
     const scores = inOrder(given, labels);
@@ -156,7 +164,9 @@ async function record(
       );
     }
     evaluation.add({ text, truth, predicted, score, scores });
-    lines += `${JSON.stringify({ text, label: labels[truth], predicted: label, score })}\n`;
+    const byLabel = Object.fromEntries(labels.map((name, id) => [name, scores[id]]));
+    const line = { text, label: labels[truth], predicted: label, score, scores: byLabel };
+    lines += `${JSON.stringify(kept === null ? line : { ...line, kept })}\n`;
   });
   await file.appendFile(lines);
 }

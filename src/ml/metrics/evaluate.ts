@@ -34,6 +34,8 @@ export interface Job {
   readonly datasetPath: string;
   readonly textColumn: string;
   readonly labelColumn: string;
+  /** Columns written beside each prediction, for slices and fairness. */
+  readonly keepColumns: readonly string[];
   readonly batchSize: number;
   readonly threads: number | null;
   readonly latencySamples: number;

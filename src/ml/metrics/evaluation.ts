@@ -1,14 +1,11 @@
 /** Collects predictions row by row and turns them into the report of an evaluation. No clock, no model. */
 import type { JsonObject } from '../../lib/json.js';
-import {
-  accuracy,
-  averages,
-  confusionMatrix,
-  matthewsCorrelation,
-  perClass,
-} from './classification.js';
+import { perClass } from './classification.js';
+import { wilson } from './interval.js';
 import type { Latency } from './latency.js';
-import { binaryBrier, brier, calibration, logLoss, rocAuc } from './probability.js';
+import { calibration, rocAuc } from './probability.js';
+import { qualityMetrics, Sample } from './quality.js';
+import { averagePrecision } from './ranking.js';
 
 export interface Prediction {
   readonly text: string;
@@ -46,26 +43,14 @@ export class Evaluation {
     const { labels, rows } = this;
     const truth = this.truth.subarray(0, rows);
     const scores = { values: this.scores, classes: labels.length };
-    const matrix = confusionMatrix(truth, this.predicted.subarray(0, rows), labels.length);
-    const classes = perClass(matrix);
-    const { micro, macro, weighted } = averages(matrix);
+    const sample = new Sample(truth, this.predicted.subarray(0, rows), labels.length, scores);
+    const { matrix } = sample;
+    const { macro, weighted } = sample.averages;
     const areas = rocAuc(truth, scores);
+    const ranked = averagePrecision(truth, scores);
     const calibrated = calibration(truth, scores);
     const metrics: JsonObject = {
-      accuracy: accuracy(matrix),
-      precisionMacro: macro.precision,
-      precisionWeighted: weighted.precision,
-      recallMacro: macro.recall,
-      recallWeighted: weighted.recall,
-      f1Micro: micro.f1,
-      f1Macro: macro.f1,
-      f1Weighted: weighted.f1,
-      matthewsCorrelation: matthewsCorrelation(matrix),
-      rocAucMacro: areas.macro,
-      rocAucWeighted: areas.weighted,
-      logLoss: logLoss(truth, scores),
-      brier: binaryBrier(truth, scores) ?? brier(truth, scores),
-      calibrationError: calibrated.error,
+      ...qualityMetrics(sample),
       latencyP50Ms: latency.p50,
       latencyP95Ms: latency.p95,
       latencyP99Ms: latency.p99,
@@ -73,14 +58,15 @@ export class Evaluation {
     };
     return {
       accuracy: metrics.accuracy ?? 0,
-      accuracyInterval: wilson(sumOfDiagonal(matrix), rows),
+      accuracyInterval: { ...wilson(sumOfDiagonal(matrix), rows) },
       f1Weighted: weighted.f1,
       f1Macro: macro.f1,
       metrics,
-      perClass: classes.map((one, i) => ({
+      perClass: perClass(matrix).map((one, i) => ({
         label: labels[i] ?? '',
         ...one,
         rocAuc: areas.perClass[i] ?? null,
+        averagePrecision: ranked.perClass[i] ?? null,
       })),
       confusionMatrix: { labels: [...labels], matrix: matrix.map((row) => [...row]) },
       logLoss: metrics.logLoss ?? null,
@@ -124,17 +110,6 @@ function doubled<T extends Int32Array | Float64Array>(old: T, make: new (length:
 
 function sumOfDiagonal(matrix: readonly (readonly number[])[]): number {
   return matrix.reduce((sum, row, i) => sum + (row[i] as number), 0);
-}
-
-/** Wilson's 95 % interval: what an accuracy on so few rows is worth. */
-function wilson(hits: number, rows: number): JsonObject {
-  if (rows === 0) return { low: 0, high: 1 };
-  const z = 1.959963984540054;
-  const share = hits / rows;
-  const centre = (share + z ** 2 / (2 * rows)) / (1 + z ** 2 / rows);
-  const spread =
-    (z / (1 + z ** 2 / rows)) * Math.sqrt((share * (1 - share)) / rows + z ** 2 / (4 * rows ** 2));
-  return { low: Math.max(0, centre - spread), high: Math.min(1, centre + spread) };
 }
 
 export interface GateClause {

@@ -53,6 +53,7 @@ test('the report carries accuracy, F1, confusion matrix, calibration, latency an
     label: 'positive',
     predicted: 'positive',
     score: 0.8,
+    scores: expect.objectContaining({ positive: 0.8 }),
   });
   expect(at.progress.map((one) => one.note)).toContain('40 of 40 rows evaluated');
   expect(await readdir(join(at.folder, 'scratch'))).toEqual([]);

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import sklearn
+from scipy import stats
 from sklearn import metrics as m
 
 rng = np.random.default_rng(20240601)
@@ -46,6 +47,7 @@ def case(name, n, k, skill, coarse=None, absent=None):
         "accuracy": m.accuracy_score(truth, predicted),
         "confusion": m.confusion_matrix(truth, predicted, labels=labels).tolist(),
         "mcc": m.matthews_corrcoef(truth, predicted),
+        "kappa": m.cohen_kappa_score(truth, predicted),
         "logLoss": m.log_loss(truth, scores, labels=labels, eps=np.finfo(np.float64).eps),
         "brier": float(((scores - np.eye(k)[truth]) ** 2).sum(axis=1).mean()),
         "ece": ece(truth, scores),
@@ -64,12 +66,38 @@ def case(name, n, k, skill, coarse=None, absent=None):
     if absent is None:
         aucs = [m.roc_auc_score(truth == c, scores[:, c]) for c in labels]
         out["auc"] = aucs
+        out["averagePrecision"] = [
+            m.average_precision_score(truth == c, scores[:, c]) for c in labels]
+        if k > 2:
+            out["aucOvo"] = m.roc_auc_score(
+                truth, scores, multi_class="ovo", average="macro")
         out["aucMacro"] = float(np.mean(aucs)) if k == 2 else m.roc_auc_score(
             truth, scores, multi_class="ovr", average="macro")
         if k > 2:
             out["aucWeighted"] = m.roc_auc_score(
                 truth, scores, multi_class="ovr", average="weighted")
     return out
+
+
+def mcnemar(b, c):
+    """Exact two-sided binomial below 25 disagreements, else chi-square with continuity correction."""
+    n = b + c
+    if n < 25:
+        return 1.0 if n == 0 else float(stats.binomtest(min(b, c), n, 0.5).pvalue)
+    return float(stats.chi2.sf((abs(b - c) - 1) ** 2 / n, 1))
+
+
+def regression(n, noise):
+    truth = rng.normal(50, 10, n)
+    predicted = truth + rng.normal(0, noise, n)
+    return {
+        "truth": truth.tolist(),
+        "predicted": predicted.tolist(),
+        "mae": m.mean_absolute_error(truth, predicted),
+        "mse": m.mean_squared_error(truth, predicted),
+        "rmse": m.mean_squared_error(truth, predicted, squared=False),
+        "r2": m.r2_score(truth, predicted),
+    }
 
 
 times = rng.gamma(2.0, 10.0, 57)
@@ -82,6 +110,9 @@ json.dump({
         case("a class that is never true", 40, 3, 2.0, absent=1),
         case("five classes, no skill", 50, 5, 0.0),
     ],
+    "regression": [regression(30, 4.0), regression(12, 30.0)],
+    "mcnemar": [{"b": b, "c": c, "p": mcnemar(b, c)}
+                for b, c in [(0, 0), (3, 9), (1, 12), (10, 10), (30, 12), (5, 60)]],
     "times": times.tolist(),
     "percentiles": {str(q): float(np.percentile(times, q)) for q in (50, 95, 99)},
 }, sys.stdout, indent=1)

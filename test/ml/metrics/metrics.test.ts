@@ -4,10 +4,14 @@ import { describe, expect, test } from 'vitest';
 import {
   accuracy,
   averages,
+  cohensKappa,
   confusionMatrix,
   matthewsCorrelation,
   perClass,
 } from '../../../src/ml/metrics/classification.js';
+import { mcNemar } from '../../../src/ml/metrics/comparison.js';
+import { averagePrecision, rocAucOneVersusOne } from '../../../src/ml/metrics/ranking.js';
+import { regressionMetrics } from '../../../src/ml/metrics/regression.js';
 import { latencyOf } from '../../../src/ml/metrics/latency.js';
 import {
   argmax,
@@ -27,6 +31,9 @@ interface Golden {
   accuracy: number;
   confusion: number[][];
   mcc: number;
+  kappa: number;
+  averagePrecision?: number[];
+  aucOvo?: number;
   logLoss: number;
   brier: number;
   binaryBrier?: number;
@@ -42,6 +49,8 @@ interface Golden {
 
 const golden = JSON.parse(readFileSync(new URL('golden.json', import.meta.url), 'utf8')) as {
   cases: Golden[];
+  regression: { truth: number[]; predicted: number[]; [metric: string]: number | number[] }[];
+  mcnemar: { b: number; c: number; p: number }[];
   times: number[];
   percentiles: Record<string, number>;
 };
@@ -58,6 +67,18 @@ describe.each(golden.cases)('scikit-learn, $name', (known) => {
     expect(matrix).toEqual(known.confusion);
     expect(accuracy(matrix)).toBe(known.accuracy);
     expect(matthewsCorrelation(matrix)).toBeCloseTo(known.mcc, DIGITS);
+    expect(cohensKappa(matrix)).toBeCloseTo(known.kappa, DIGITS);
+  });
+
+  test('average precision and the one-against-one area are equal, ties too', () => {
+    const found = averagePrecision(truth, scores);
+    (known.averagePrecision ?? []).forEach((area, c) => {
+      expect(found.perClass[c]).toBeCloseTo(area, DIGITS);
+    });
+    if (known.aucOvo !== undefined) {
+      expect(rocAucOneVersusOne(truth, scores)).toBeCloseTo(known.aucOvo, DIGITS);
+    }
+    if (known.averagePrecision === undefined) expect(found.macro).toBeNull();
   });
 
   test('precision, recall and F1 are equal per class and in every average', () => {
@@ -139,4 +160,25 @@ test('all metrics stay in their range and ROC-AUC mirrors when scores are negate
       else expect((mirrored.perClass[1] as number) + area).toBeCloseTo(1, DIGITS);
     }),
   );
+});
+
+test.each(golden.regression)('scikit-learn, regression', (known) => {
+  const found = regressionMetrics(known.truth, known.predicted);
+  for (const metric of ['mae', 'mse', 'rmse', 'r2'] as const) {
+    expect(found?.[metric]).toBeCloseTo(known[metric] as number, DIGITS - 2);
+  }
+});
+
+test('regression without rows, with one row, with a constant truth', () => {
+  expect(regressionMetrics([], [])).toBeNull();
+  expect(regressionMetrics([1], [3])).toMatchObject({ mae: 2, r2: null });
+  expect(regressionMetrics([2, 2], [2, 2])?.r2).toBe(1);
+  expect(regressionMetrics([2, 2], [2, 3])?.r2).toBe(0);
+  expect(() => regressionMetrics([1], [])).toThrow('0 predictions for 1 true values');
+});
+
+test.each(golden.mcnemar)('scipy, McNemar of $b against $c', ({ b, c, p }) => {
+  const found = mcNemar(b, c);
+  expect(found.pValue).toBeCloseTo(p, 10);
+  expect(found.method).toBe(b + c < 25 ? 'exact' : 'chi-square');
 });

@@ -154,7 +154,11 @@ interface Row {
   readonly label: string | null;
 }
 
-async function rowsOf(parameters: Parameters, context: HandlerContext): Promise<readonly Row[]> {
+/** Rows with a text, and their labels where the column is there. */
+export async function rowsOf(
+  parameters: Pick<Parameters, 'dataset' | 'textColumn' | 'labelColumn' | 'labelNames'>,
+  context: HandlerContext,
+): Promise<readonly Row[]> {
   const { textColumn = 'text', labelColumn = 'label', labelNames = {} } = parameters;
   const path = await locate(parameters.dataset, context);
   const address = uriOf(parameters.dataset);
