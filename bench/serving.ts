@@ -2,9 +2,12 @@
  * Serving against bare onnxruntime-node on the same model: texts a second, and the time that an endpoint
  * adds at half of the bare server's load. The model is the shipped base with a head trained on the
  * shipped rows. Server, bare server and client take turns on the same machine; medians of rounds.
+ * The ratio that counts is that of processor time per text in the process that runs the model: it is
+ * the bottleneck as long as a second core serves HTTP, and does not depend on what else the machine does.
  * `tsx bench/serving.ts` runs this file alone.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -24,6 +27,10 @@ export interface ServingFigures {
   readonly bareTextsPerS: number;
   readonly endpointTextsPerS: number;
   readonly ratio: number;
+  /** Processor time per text, bare by endpoint's model process; null where there is no /proc. */
+  readonly cpuRatio: number | null;
+  /** Processor time of the HTTP process by that of the model process. */
+  readonly httpShare: number | null;
   readonly bareP99Ms: number;
   readonly endpointP99Ms: number;
   readonly overheadP50Ms: number;
@@ -52,10 +59,10 @@ export async function measureServing(): Promise<ServingFigures> {
     const bare = await server(folder, 'bare', bareSource(modelDir), children);
     const ours = await server(folder, 'ours', endpointSource(home), children);
     const targets = [
-      { name: 'bare', url: `${bare}/endpoints/e/invocations` },
-      { name: 'ours', url: `${ours}/endpoints/e/invocations` },
+      { name: 'bare', url: `${bare.url}/endpoints/e/invocations` },
+      { name: 'ours', url: `${ours.url}/endpoints/e/invocations` },
     ];
-    const rates = await throughput(bare, targets[1]?.url as string, texts);
+    const rates = await throughput(bare, ours, texts);
     const latencies = await latency(targets, texts);
     return { ...rates, ...latencies };
   } finally {
@@ -109,7 +116,7 @@ app.post('/loop', express.json({ limit: '6mb' }), async (request, response) => {
     await classifier.predict(batch);
     texts += batch.length;
   }
-  response.json({ perSecond: (texts * 1000) / (performance.now() - begun) });
+  response.json({ texts, perSecond: (texts * 1000) / (performance.now() - begun) });
 });
 const server = app.listen(0, '127.0.0.1', () => process.send(server.address().port));
 `;
@@ -125,12 +132,17 @@ process.on('disconnect', () => process.exit(0));
 `;
 }
 
+interface Running {
+  readonly url: string;
+  readonly pid: number;
+}
+
 async function server(
   folder: string,
   name: string,
   source: string,
   children: ChildProcess[],
-): Promise<string> {
+): Promise<Running> {
   const path = join(folder, `${name}.mts`);
   await writeFile(path, source);
   const child = fork(path, [], {
@@ -142,7 +154,7 @@ async function server(
     child.once('message', (message) => resolve(Number(message)));
     child.once('exit', (code) => reject(new Error(`The ${name} server ended with ${code}.`)));
   });
-  return `http://127.0.0.1:${port}`;
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid as number };
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -167,28 +179,56 @@ function post(url: string, body: string): Promise<string> {
   });
 }
 
-async function throughput(bare: string, url: string, texts: readonly string[]) {
+async function throughput(bare: Running, ours: Running, texts: readonly string[]) {
   const batches = Array.from({ length: 24 }, (_, n) => texts.slice(n * BATCH, (n + 1) * BATCH));
   const bodies = batches.map((inputs) => JSON.stringify({ inputs }));
-  const rates = { bare: [] as number[], ours: [] as number[], ratio: [] as number[] };
+  const modelPid = await servingChild(ours.url);
+  const seen = { bare: [], ours: [], ratio: [], cpu: [], http: [] } as Record<string, number[]>;
   for (let round = -1; round < ROUNDS; round++) {
-    const answer = await post(`${bare}/loop`, JSON.stringify({ batches, ms: ROUND_MS }));
-    const bareRate = (JSON.parse(answer) as { perSecond: number }).perSecond;
-    const oursRate = await saturate(url, bodies);
+    const before = [cpuOf(bare.pid), cpuOf(modelPid), cpuOf(ours.pid)];
+    const answer = await post(`${bare.url}/loop`, JSON.stringify({ batches, ms: ROUND_MS }));
+    const loop = JSON.parse(answer) as { perSecond: number; texts: number };
+    const endpoint = await saturate(`${ours.url}/endpoints/e/invocations`, bodies);
+    const [bareCpu = 0, modelCpu = 0, httpCpu = 0] = [
+      cpuOf(bare.pid),
+      cpuOf(modelPid),
+      cpuOf(ours.pid),
+    ].map((after, index) => after - (before[index] as number));
     if (round < 0) continue;
-    rates.bare.push(bareRate);
-    rates.ours.push(oursRate);
-    rates.ratio.push(oursRate / bareRate);
+    seen.bare?.push(loop.perSecond);
+    seen.ours?.push(endpoint.perSecond);
+    seen.ratio?.push(endpoint.perSecond / loop.perSecond);
+    seen.cpu?.push(bareCpu / loop.texts / (modelCpu / endpoint.texts));
+    seen.http?.push(httpCpu / modelCpu);
   }
+  const known = existsSync('/proc');
   return {
-    bareTextsPerS: Math.round(median(rates.bare)),
-    endpointTextsPerS: Math.round(median(rates.ours)),
-    ratio: median(rates.ratio),
+    bareTextsPerS: Math.round(median(seen.bare ?? [])),
+    endpointTextsPerS: Math.round(median(seen.ours ?? [])),
+    ratio: median(seen.ratio ?? []),
+    cpuRatio: known ? median(seen.cpu ?? []) : null,
+    httpShare: known ? median(seen.http ?? []) : null,
   };
 }
 
+async function servingChild(url: string): Promise<number> {
+  const response = await fetch(`${url}/endpoints/e`);
+  const view = (await response.json()) as { variants: { pids: number[] }[] };
+  return view.variants[0]?.pids[0] ?? 0;
+}
+
+/** User and system time of a process in clock ticks; 0 where there is no /proc. */
+function cpuOf(pid: number): number {
+  if (!existsSync('/proc')) return 0;
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+}
+
 /** Four requests at a time keep the child busy. */
-async function saturate(url: string, bodies: readonly string[]): Promise<number> {
+async function saturate(
+  url: string,
+  bodies: readonly string[],
+): Promise<{ readonly perSecond: number; readonly texts: number }> {
   const begun = performance.now();
   let done = 0;
   let next = 0;
@@ -200,7 +240,7 @@ async function saturate(url: string, bodies: readonly string[]): Promise<number>
       }
     }),
   );
-  return (done * 1000) / (performance.now() - begun);
+  return { perSecond: (done * 1000) / (performance.now() - begun), texts: done };
 }
 
 /** Open loop with single texts at half of what the bare server can do. */
@@ -271,6 +311,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log(
     `  endpoint over HTTP      ${figures.endpointTextsPerS} texts/s, ${(figures.ratio * 100).toFixed(1)} % of bare`,
   );
+  if (figures.cpuRatio !== null && figures.httpShare !== null) {
+    console.log(
+      `  by processor time       ${(figures.cpuRatio * 100).toFixed(1)} % of bare in the model's process; HTTP takes ${(figures.httpShare * 100).toFixed(0)} % of a core beside it`,
+    );
+  }
   console.log(
     `  p99 at half load        bare ${figures.bareP99Ms.toFixed(2)} ms, endpoint ${figures.endpointP99Ms.toFixed(2)} ms`,
   );

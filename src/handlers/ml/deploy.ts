@@ -166,6 +166,7 @@ export async function runDeploy(
       }),
     ),
     key: context.idempotencyKey,
+    check: refuseDuringRollout,
     ...(request.configName === undefined ? {} : { configName: request.configName }),
     ...(request.settings === undefined ? {} : { settings: request.settings }),
     arn: endpointArn(context, request.endpoint),
@@ -190,6 +191,16 @@ export async function runDeploy(
     predictions: checks[0]?.predictions ?? [],
     health: checks[0]?.health ?? {},
   };
+}
+
+/** A switch in the middle of a rollout would leave it watching models that no longer serve. */
+function refuseDuringRollout(current: EndpointRecord | null): void {
+  const open = current?.rollout ?? null;
+  if (open === null) return;
+  throw new TaskFailure(
+    'Rollout.InProgress',
+    `Rollout ${open.id} has held the endpoint since ${open.startedAt}: let it end or roll it back (stepwell endpoints rollback).`,
+  );
 }
 
 function stepOf(record: EndpointRecord, key: string): EndpointSwitch {

@@ -219,6 +219,43 @@ describe('a canary', () => {
   });
 });
 
+it('in real time, under steady traffic, a bad canary is rolled back and every request is answered', async () => {
+  seen = newSeen();
+  world = await openLifecycle({ virtual: false, loader: FAKE_LOADER });
+  const v1 = await model('one');
+  await deployed(v1);
+  const v2 = await model('two', { failing: true });
+  let over = false;
+  const clients = Array.from({ length: 4 }, async (_, client) => {
+    for (let n = client; !over; n++) {
+      await request(seen, TEXTS[n % TEXTS.length] as string);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+  const result = await world
+    .run(
+      'ml-rollout',
+      canary(v2, {
+        bakeSeconds: 20,
+        checkIntervalSeconds: 1,
+        healthCheck: { texts: ['HEALTH'] },
+        alarms: [{ metric: 'errorRate', threshold: 0.05, minSamples: 5 }],
+      }),
+    )
+    .finally(() => {
+      over = true;
+    });
+  await Promise.all(clients);
+  expect(result).toMatchObject({
+    outcome: 'RolledBack',
+    version: v1,
+    verification: { verified: true },
+  });
+  expect(seen).toMatchObject({ lost: 0, failed: 0 });
+  expect(seen.touched).toBeGreaterThanOrEqual(5);
+  expect(seen.touched / seen.total).toBeLessThan(0.06);
+});
+
 describe('other ways', () => {
   it('linear goes up in equal steps', async () => {
     await open();

@@ -83,6 +83,18 @@ describe('ml:deploy', () => {
     expect(answer.body).toEqual([{ label: 'negative', score: 0.9 }]);
   });
 
+  it('waits for an open rollout to end', async () => {
+    await registered('one');
+    const request = { endpoint: 'e', model: { name: 'sentiment' } };
+    await deploy.run(request, testContext(home.folder));
+    const { variants = [] } = (await home.endpoints.get('e')) ?? {};
+    const rollout = { id: 'r1', startedAt: '2026-01-01T00:00:00Z', baseline: 1 };
+    await home.endpoints.switchTo('e', { ...author, variants, rollout });
+    await expect(
+      deploy.run(request, testContext(home.folder, { visit: 'v2' })),
+    ).rejects.toMatchObject({ error: 'Rollout.InProgress' });
+  });
+
   it('is taken up by a running server', async () => {
     await registered('one');
     await deploy.run({ endpoint: 'e', model: { name: 'sentiment' } }, testContext(home.folder));
