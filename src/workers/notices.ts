@@ -19,11 +19,21 @@ export class Notices {
 
   async listen(heard: (message: Message) => void): Promise<void> {
     this.receiver.on('message', (_channel: string, text: string) => {
-      const space = text.indexOf(' ');
-      if (text.slice(0, space) === this.id) return;
-      heard(JSON.parse(text.slice(space + 1)) as Message);
+      const message = this.read(text);
+      if (message !== null) heard(message);
     });
     await this.receiver.subscribe(this.channel);
+  }
+
+  /** Null: our own, or nothing that a process of ours would say. */
+  private read(text: string): Message | null {
+    const space = text.indexOf(' ');
+    if (text.slice(0, space) === this.id) return null;
+    try {
+      return JSON.parse(text.slice(space + 1)) as Message;
+    } catch {
+      return null;
+    }
   }
 
   tell(message: Message): void {
