@@ -20,7 +20,11 @@ export interface FunctionContext extends HandlerContext {
 
 type UserFunction = (event: Json, context: FunctionContext) => unknown;
 
+/** An edited file is noticed within this; asking the disk for every call costs more than most calls. */
+const LOOK_AGAIN_MS = 500;
+
 export function createModuleHandler(name: string, target: ModuleTarget): Handler {
+  let loaded: { readonly call: UserFunction; readonly at: number } | null = null;
   return {
     resource: name,
     description: target.description ?? `Calls ${target.exportName} of ${target.file}`,
@@ -28,7 +32,11 @@ export function createModuleHandler(name: string, target: ModuleTarget): Handler
     onWorkerLost: target.onWorkerLost,
     run: async (parameters, context) => {
       context.signal.throwIfAborted();
-      const call = await load(name, target, context);
+      const now = performance.now();
+      if (loaded === null || now - loaded.at > LOOK_AGAIN_MS) {
+        loaded = { call: await load(name, target, context), at: now };
+      }
+      const { call } = loaded;
       return toJson(name, await callAndTranslate(call, parameters, functionContext(name, context)));
     },
   };

@@ -7,6 +7,7 @@ import type { Effect } from '../core/effects.js';
 import { effectsOf, pendingEnds } from '../core/effects.js';
 import type { Fact } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
+import { DEADLINE_TIMER, parseTimer } from '../core/stimulus.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { chainDigest, EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
@@ -129,6 +130,14 @@ export interface Holder {
   readonly until: EpochMs;
 }
 
+/** Where the journal ends now. */
+export interface Previous {
+  readonly seq: Seq;
+  readonly digest: Digest;
+  /** Null for a new execution: nothing of it is in the store. */
+  readonly state: ExecutionState | null;
+}
+
 export interface Prepared {
   readonly commit: Commit;
   readonly effects: readonly Effect[];
@@ -139,7 +148,7 @@ export interface Prepared {
  * another execution come first; what they promised was kept there.
  */
 export function prepareCommit(
-  previous: { readonly seq: Seq; readonly digest: Digest },
+  previous: Previous,
   { taken, facts }: { readonly taken: readonly Fact[]; readonly facts: readonly Fact[] },
   state: ExecutionState,
   firedTimers: readonly string[],
@@ -156,10 +165,14 @@ export function prepareCommit(
     count: taken.length + facts.length,
     digest: chainDigest(previous.digest, text),
     row: rowOf(state),
-    timers: timerChanges(effects, firedTimers, holder),
-    outbox: outboxChanges(effects, state, holder),
+    timers: timerChanges(previous.state, effects, firedTimers, holder),
+    outbox: outboxChanges(previous.state, effects, state, holder),
   };
   return { commit, effects };
+}
+
+function goesOn(state: ExecutionState): boolean {
+  return state.status === 'RUNNING' && state.ready.size > 0;
 }
 
 export const CONTINUE_KEY = 'continue';
@@ -168,7 +181,20 @@ export function outboxKey(by: Seq): string {
   return `work:${by}`;
 }
 
+/** Whether the store holds this timer before the commit: a drop of any other is no work for it. */
+function hasTimer(before: ExecutionState | null, key: string): boolean {
+  if (before === null) return false;
+  if (key === DEADLINE_TIMER) return before.deadlineAt !== null;
+  const timer = parseTimer(key);
+  if (timer === null) return true;
+  const phase = before.frames.get(timer.frame)?.phase;
+  if (timer.kind === 'wait') return phase?.is === 'waiting' && phase.setBy === timer.setBy;
+  if (phase?.is !== 'task' || phase.scheduled !== timer.setBy) return false;
+  return (timer.kind === 'timeout' ? phase.timeoutAt : phase.heartbeatSeconds) !== null;
+}
+
 function timerChanges(
+  before: ExecutionState | null,
   effects: readonly Effect[],
   fired: readonly string[],
   holder: Holder | null,
@@ -181,12 +207,16 @@ function timerChanges(
       const held = holder !== null && dueAt <= holder.until;
       changes.set(key, held ? { key, dueAt, holder: holder.id } : { key, dueAt });
     }
-    if (effect.do === 'drop-timer') changes.set(effect.key, { key: effect.key, dueAt: null });
+    if (effect.do !== 'drop-timer') continue;
+    const { key } = effect;
+    if (hasTimer(before, key)) changes.set(key, { key, dueAt: null });
+    else if (!fired.includes(key)) changes.delete(key);
   }
   return [...changes.values()];
 }
 
 function outboxChanges(
+  before: ExecutionState | null,
   effects: readonly Effect[],
   state: ExecutionState,
   holder: Holder | null,
@@ -198,10 +228,13 @@ function outboxChanges(
       const { what, frame, by } = effect;
       changes.set(outboxKey(by), { what, frame, by, ...on });
     }
-    if (effect.do === 'finish') changes.set(outboxKey(effect.by), null);
+    if (effect.do !== 'finish') continue;
+    // Begun and over in one turn: the store never hears of it.
+    if (before !== null && effect.by <= before.seq) changes.set(outboxKey(effect.by), null);
+    else changes.delete(outboxKey(effect.by));
   }
-  const goesOn = state.status === 'RUNNING' && state.ready.size > 0;
-  changes.set(CONTINUE_KEY, goesOn ? { what: 'continue', ...on } : null);
+  if (goesOn(state)) changes.set(CONTINUE_KEY, { what: 'continue', ...on });
+  else if (before !== null && goesOn(before)) changes.set(CONTINUE_KEY, null);
   return [...changes].map(([key, effect]) => ({ key, effect }));
 }
 

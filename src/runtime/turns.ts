@@ -86,7 +86,8 @@ export class Turns {
   /** False when another writer was faster. */
   private async write(live: Live, made: Made): Promise<boolean> {
     const { facts, state, fired, taken } = made;
-    const previous = { seq: live.state?.seq ?? (0 as Seq), digest: live.digest };
+    const { state: before, digest } = live;
+    const previous = { seq: before?.seq ?? (0 as Seq), digest, state: before };
     const holder = this.world.holder();
     const { commit, effects } = prepareCommit(previous, { taken, facts }, state, fired, holder);
     live.unsettled = { digest: commit.digest, state, facts: [...taken, ...facts], effects };

@@ -39,7 +39,7 @@ export async function commitEdit(target: EditTarget, edit: FrameEdit): Promise<r
       'Go to a point before a state: step, or back.',
     );
   }
-  const previous = { seq: gate.seq, digest: gate.digest };
+  const previous = { seq: gate.seq, digest: gate.digest, state };
   const { commit } = prepareCommit(previous, { taken: [], facts }, edited, []);
   if ((await store.commit(commit)) === 'conflict') {
     throw new Error('The execution has changed meanwhile: another engine drives it, too.');
