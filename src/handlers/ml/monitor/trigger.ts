@@ -103,7 +103,9 @@ async function decided(
 ): Promise<JsonObject> {
   const now = (options.now ?? Date.now)();
   return withState(options, key, async (state) => {
-    if (state.granted.includes(context.visitKey)) {
+    const own = state.holder?.by === context.task.executionArn && executionArn === null;
+    const mine = own && state.holder !== null && state.holder.until > now;
+    if (state.granted.includes(context.idempotencyKey) || mine) {
       return [state, { acquired: true, key, reason: null, startsToday: state.starts.length }];
     }
     const starts = state.starts.filter((at) => at > now - DAY_MS);
@@ -123,7 +125,7 @@ async function decided(
     }
     const by = context.task.executionArn;
     const holder = { by, until: now + leaseSeconds * 1000, executionArn };
-    const granted = [...state.granted.slice(-99), context.visitKey];
+    const granted = [...state.granted.slice(-99), context.idempotencyKey];
     const result = { acquired: true, key, reason: null, startsToday: starts.length + 1 };
     return [{ holder, starts: [...starts, now], granted }, result];
   });

@@ -131,13 +131,14 @@ async function start(
       ...author(context, parameters.reason ?? `${parameters.kind} of ${describe(model)} begins`),
       ...request,
       rollout: { id, startedAt, baseline: baselineRevision(before, id) },
-      key: `${context.visitKey}:start`,
+      // Not the visit's: without a durable store another execution may have the same name.
+      key: `${context.idempotencyKey}:start`,
       check: (current) => refuseBusy(current, id, parameters.takeOver === true),
     }),
   );
   await options.live.settle();
   const record = await recordOf(options, endpoint);
-  const rollout = rolloutOf(parameters, record, model, startedAt);
+  const rollout = rolloutOf(parameters, record, model, record.rollout?.startedAt ?? startedAt);
   context.log.info(`Rollout ${parameters.kind} of ${describe(model)} at ${endpoint} begins`, {
     steps: [...rollout.steps],
     baseline: rollout.baseline.version,

@@ -89,6 +89,11 @@ export function stepHandlers(options: RolloutOptions): Handler[] {
   ];
 }
 
+/** A step is done once in a rollout, whichever attempt did it. */
+function keyOf({ id, startedAt }: Rollout, step: string): string {
+  return `${id} ${startedAt} ${step}`;
+}
+
 const shift: Run = async ({ rollout, percent, step }, context, options) => {
   const index = typeof step === 'number' ? step : 0;
   const share = typeof percent === 'number' ? percent : rollout.steps[index];
@@ -104,7 +109,7 @@ const shift: Run = async ({ rollout, percent, step }, context, options) => {
       options.endpoints.switchTo(rollout.endpoint, {
         ...author(context, `${rollout.kind}: ${share} % to ${String(rollout.candidate.version)}`),
         variants: weighted(before.variants, rollout, share),
-        key: `${context.visitKey}:shift`,
+        key: keyOf(rollout, `shift ${context.visitKey}`),
         check: (current) => refuseOther(current, rollout),
       }),
     );
@@ -196,7 +201,8 @@ async function evidence(
 
 const rollback: Run = async ({ rollout, reason }, context, options) => {
   const before = await recordOf(options, rollout.endpoint);
-  const done = before.history.some((step) => step.key === `${context.visitKey}:rollback`);
+  const key = keyOf(rollout, 'rollback');
+  const done = before.history.some((step) => step.key === key);
   if (!done) refuseOther(before, rollout);
   const target = stateAt(before, rollout.baseline.revision);
   const why = typeof reason === 'string' && reason !== '' ? reason : 'rolled back';
@@ -207,7 +213,7 @@ const rollback: Run = async ({ rollout, reason }, context, options) => {
       shadows: target.shadows ?? [],
       settings: target.settings ?? {},
       rollout: null,
-      key: `${context.visitKey}:rollback`,
+      key,
       check: (current) => refuseOther(current, rollout),
     }),
   );
@@ -230,7 +236,7 @@ const rollback: Run = async ({ rollout, reason }, context, options) => {
 
 const finish: Run = async ({ rollout, outcome, reason }, context, options) => {
   const before = await recordOf(options, rollout.endpoint);
-  const key = `${context.visitKey}:finish`;
+  const key = keyOf(rollout, 'finish');
   const done = before.history.some((step) => step.key === key);
   if (!done) refuseOther(before, rollout);
   const baseline = stateAt(before, rollout.baseline.revision);
