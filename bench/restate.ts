@@ -6,7 +6,7 @@
  * with its defaults, Stepwell on SQLite with synchronous=FULL, and on Redis with appendfsync everysec.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
@@ -26,6 +26,8 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const CHAINS = Number(process.env.BENCH_CHAINS ?? 400);
 const ALONE = 40;
 const READY_MS = 60_000;
+/** Linux: ticks a second in /proc. */
+const CLOCK_TICKS = 100;
 
 const SERVICE = `
 Promise.withResolvers ??= function () {
@@ -51,6 +53,8 @@ const STEP = 'export const handler = (event) => ({ ...event, i: 1 });\n';
 
 interface Contender {
   readonly name: string;
+  /** Leaders of the process groups that do the work. */
+  readonly groups: readonly number[];
   /** One chain, from the request to its result. */
   chain(agent: Agent): Promise<void>;
 }
@@ -58,6 +62,8 @@ interface Contender {
 interface Figures {
   readonly stepsPerS: number[];
   readonly aloneMs: number[];
+  /** Per second of processor time: what else the machine does changes it little. */
+  readonly stepsPerCpuS: number[];
 }
 
 export async function measureRestate(): Promise<JsonObject> {
@@ -87,18 +93,40 @@ export async function measureRestate(): Promise<JsonObject> {
 /** Each contender in every round, so that noise hits all alike. The first round warms up. */
 async function takeTurns(contenders: readonly Contender[]): Promise<ReadonlyMap<string, Figures>> {
   const figures = new Map<string, Figures>(
-    contenders.map(({ name }) => [name, { stepsPerS: [], aloneMs: [] }]),
+    contenders.map(({ name }) => [name, { stepsPerS: [], aloneMs: [], stepsPerCpuS: [] }]),
   );
   for (let round = -1; round < ROUNDS; round++) {
     for (const contender of contenders) {
+      const before = cpuSeconds(contender.groups);
       const seconds = await load(contender, CHAINS, CLIENTS);
+      const cpu = cpuSeconds(contender.groups) - before;
       const alone = (await load(contender, ALONE, 1)) / ALONE;
       if (round < 0) continue;
       figures.get(contender.name)?.stepsPerS.push((CHAINS * STEPS) / seconds);
+      figures.get(contender.name)?.stepsPerCpuS.push((CHAINS * STEPS) / cpu);
       figures.get(contender.name)?.aloneMs.push(alone * 1000);
     }
   }
   return figures;
+}
+
+/** User and system time of all processes of the groups (Linux; elsewhere NaN). */
+function cpuSeconds(groups: readonly number[]): number {
+  let ticks = 0;
+  if (!existsSync('/proc/self/stat')) return Number.NaN;
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    let text: string;
+    try {
+      text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    } catch {
+      continue;
+    }
+    // After the name in parentheses: state, parent, group, …, utime (11), stime (12).
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    if (groups.includes(Number(fields[2]))) ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks / CLOCK_TICKS;
 }
 
 async function load(contender: Contender, chains: number, clients: number): Promise<number> {
@@ -119,19 +147,30 @@ function report(figures: ReadonlyMap<string, Figures>): JsonObject {
   const restate = figures.get('restate') as Figures;
   const results: Record<string, JsonObject> = {};
   console.log(`\nChains of ${STEPS} durable tasks over HTTP (medians of ${ROUNDS} rounds)`);
-  for (const [name, { stepsPerS, aloneMs }] of figures) {
+  for (const [name, { stepsPerS, aloneMs, stepsPerCpuS }] of figures) {
     const faster = median(
       stepsPerS.map((rate, at) => rate / (restate.stepsPerS[at] ?? Number.NaN)),
     );
     const time = median(aloneMs.map((ms, at) => ms / (restate.aloneMs[at] ?? Number.NaN)));
+    const perCpu = median(
+      stepsPerCpuS.map((value, at) => value / (restate.stepsPerCpuS[at] ?? Number.NaN)),
+    );
     const rate = Math.round(median(stepsPerS)).toLocaleString('en').padStart(8);
     const alone = median(aloneMs).toFixed(1).padStart(6);
     const ratio =
-      name === 'restate' ? '' : `  ${faster.toFixed(1)} times, alone ${time.toFixed(2)}`;
+      name === 'restate'
+        ? ''
+        : `  ${faster.toFixed(1)} times, alone ${time.toFixed(2)}, per processor second ${perCpu.toFixed(1)}`;
     console.log(
       `  ${name.padEnd(10)} ${rate} steps/s, ${CLIENTS} clients  ${alone} ms alone${ratio}`,
     );
-    results[name] = { stepsPerS: median(stepsPerS), aloneMs: median(aloneMs), faster, time };
+    results[name] = {
+      stepsPerS: median(stepsPerS),
+      aloneMs: median(aloneMs),
+      faster,
+      time,
+      perCpu,
+    };
   }
   return results;
 }
@@ -174,6 +213,7 @@ async function startOurs(
   const headers = aws('StartSyncExecution');
   return {
     name,
+    groups: [server.pid ?? 0],
     chain: async (agent) => {
       const input = JSON.stringify(PAYLOAD);
       const result = await post(agent, url, headers, { stateMachineArn, input });
@@ -220,6 +260,7 @@ async function startRestate(
   const url = { port: ingress, path: '/chain/run' };
   return {
     name: 'restate',
+    groups: [server.pid ?? 0, service.pid ?? 0],
     chain: async (agent) => {
       await post(agent, url, json, { steps: STEPS, payload: PAYLOAD });
     },
