@@ -117,6 +117,8 @@ export interface ForkOrigin {
 }
 
 export interface FactHead {
+  /** Of the first fact of a commit, where several processes share the store: whose commit it is. */
+  readonly on?: string;
   readonly seq: Seq;
   readonly at: EpochMs;
   readonly frame: FrameId;

@@ -16,7 +16,7 @@ import type { EpochMs, ExecutionArn, Nonce, RevisionId, Seq } from '../lib/brand
 import type { Json } from '../lib/json.js';
 import type { ExecutionFilter, ExecutionRow, Page, Store } from '../store/store.js';
 import { type HistoryEvent, projectHistory } from '../wire/history.js';
-import { Activities, type ActivityOrder } from './activities.js';
+import { ActivityWork } from './activity-work.js';
 import { type Clock, realClock } from './clock.js';
 import { Delivery } from './delivery.js';
 import {
@@ -41,7 +41,7 @@ import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
 import type { MapItems } from './map-runs/io.js';
 import { MapRuns } from './map-runs/map-runs.js';
-import { Outbox, scheduledFact } from './outbox.js';
+import { Outbox } from './outbox.js';
 import { Quarantine, type QuarantineNote, quarantineNote } from './quarantine.js';
 import { MAX_QUEUED_TURNS, Overloaded } from './overloaded.js';
 import type { Peers } from './peers.js';
@@ -80,9 +80,6 @@ export interface EngineOptions {
   readonly peers?: Peers;
 }
 
-/** An activity task that could not be queued is offered again after this. */
-const OFFER_AGAIN_MS = 1_000;
-
 /** Opens the engine over a store: recovers what a crash held back, then serves. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const engine = new LocalEngine(options, await tokenKey(options.store));
@@ -111,7 +108,7 @@ class LocalEngine implements Engine {
   private readonly delivery: Delivery;
   private readonly scheduler: Scheduler;
   private readonly dispatcher: Dispatcher;
-  private readonly activities = new Activities();
+  private readonly activities: ActivityWork;
   private readonly answers: TokenAnswers;
   private readonly outbox: Outbox;
   private readonly recovery: Recovery;
@@ -158,6 +155,14 @@ class LocalEngine implements Engine {
       (resource) => options.resources.resolve(resource) !== null,
       this.troubles,
     );
+    this.activities = new ActivityWork({
+      shared: this.peers?.activities ?? null,
+      clock,
+      troubles,
+      deliver: (arn, stimulus) => this.delivery.deliver(arn, stimulus),
+      facts: (arn) => this.facts(arn),
+      makeToken: (arn, task) => makeToken(this.key, arn, task),
+    });
     this.outbox = this.createOutbox();
     const { outbox, peers } = this;
     this.remote =
@@ -180,7 +185,7 @@ class LocalEngine implements Engine {
       scheduler,
       mapRuns,
       startTask: (order) => this.router.start(order),
-      offerActivity: (activityArn, order) => this.offerActivity(activityArn, order),
+      offerActivity: (activityArn, order) => this.activities.offer(activityArn, order),
       cancel: (arn, by) => this.cancel(arn, by, false),
       childEnded: (state) => {
         const { arn, mapRunArn } = state.identity;
@@ -334,18 +339,6 @@ class LocalEngine implements Engine {
     }
     this.router.forget(arn, by);
     if (!isHere) this.peers?.tell({ is: 'cancel', arn, by, answered });
-  }
-
-  private offerActivity(activityArn: string, order: ActivityOrder): void {
-    const { peers } = this;
-    if (peers === null) return this.activities.offer(activityArn, order);
-    peers.activities.offer(activityArn, order).catch((error) => {
-      this.troubles.report('An activity task could not be queued; it is tried again.', error);
-      const again = this.clock.at((this.clock.now() + OFFER_AGAIN_MS) as EpochMs, () => {
-        if (!this.closed) this.offerActivity(activityArn, order);
-      });
-      if (this.closed) again();
-    });
   }
 
   /** Hands out again what was promised before the last stop. */
@@ -574,30 +567,12 @@ class LocalEngine implements Engine {
     return this.answers.heartbeatBy(token);
   }
 
-  async activityTask(
+  activityTask(
     activityArn: string,
     workerName: string | null,
     signal: AbortSignal,
   ): Promise<ActivityTask | null> {
-    for (;;) {
-      const order =
-        this.peers === null
-          ? await this.activities.poll(activityArn, signal)
-          : await this.peers.activities.take(activityArn, signal);
-      if (order === null) return null;
-      const { arn, task } = order;
-      const started = { type: 'ActivityStarted', task, workerName } as const;
-      const facts = await this.delivery.deliver(arn, started).catch((error) => {
-        // Nobody knows whether it has begun: the next worker asks again.
-        this.activities.offer(activityArn, order);
-        throw error;
-      });
-      await this.peers?.activities.done(activityArn, order);
-      // The task ended while it waited: look for the next one.
-      if (facts.length === 0) continue;
-      const { parameters } = scheduledFact((await this.facts(arn)) ?? [], task.scheduled);
-      return { taskToken: makeToken(this.key, arn, task), input: parameters };
-    }
+    return this.activities.take(activityArn, workerName, signal);
   }
 
   private refuseWhenClosed(): void {
@@ -612,6 +587,7 @@ class LocalEngine implements Engine {
   async close(): Promise<void> {
     this.closed = true;
     this.shared?.close();
+    this.activities.close();
     this.router.close();
     this.remote?.close();
     const taking = this.peers?.stopTaking();

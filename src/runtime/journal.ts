@@ -147,6 +147,15 @@ export interface Prepared {
  * Turns a turn's facts into one commit: journal, row, timers and outbox together. Facts taken over from
  * another execution come first; what they promised was kept there.
  */
+/**
+ * Two processes may decide the very same in the same millisecond. The first fact says whose commit it
+ * is, so that its digest is nobody else's and a lost race is never taken for a lost reply.
+ */
+function signed(facts: readonly Fact[], holder: Holder | null): readonly Fact[] {
+  const [first, ...rest] = facts;
+  return holder === null || first === undefined ? facts : [{ ...first, on: holder.id }, ...rest];
+}
+
 export function prepareCommit(
   previous: Previous,
   { taken, facts }: { readonly taken: readonly Fact[]; readonly facts: readonly Fact[] },
@@ -154,7 +163,7 @@ export function prepareCommit(
   firedTimers: readonly string[],
   holder: Holder | null = null,
 ): Prepared {
-  const text = JSON.stringify(taken.length === 0 ? facts : [...taken, ...facts]);
+  const text = JSON.stringify(signed(taken.length === 0 ? facts : [...taken, ...facts], holder));
   const effects = facts.flatMap((fact) => effectsOf(fact));
   if (state.status !== 'RUNNING') effects.push(...pendingEnds(state));
   const commit: Commit = {
