@@ -4,6 +4,7 @@ import { type Config, ConfigError } from '../handlers/config.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
 import type { ExecutionService } from '../handlers/execution-service.js';
 import { deployHandler } from '../handlers/ml/deploy.js';
+import { calibrateHandler } from '../handlers/ml/evaluation/calibrate.js';
 import { compareHandler } from '../handlers/ml/evaluation/compare.js';
 import { fairnessHandler } from '../handlers/ml/evaluation/fairness.js';
 import { gateHandler } from '../handlers/ml/evaluation/gate.js';
@@ -84,6 +85,7 @@ export function createMlHandlers(options: {
       evaluateHandler(),
       fairnessHandler,
       compareHandler,
+      calibrateHandler,
       gateHandler({ policies: openPolicies(join(home, 'policies')) }),
       registerHandler({ registry }),
       deployHandler(deploy),

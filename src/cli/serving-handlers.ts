@@ -1,6 +1,7 @@
 /** Wires registry, rollout and monitoring to the endpoints and to the live traffic of this home. */
 import type { ExecutionService } from '../handlers/execution-service.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
+import { explainHandler } from '../handlers/ml/evaluation/explain.js';
 import { loadTestHandler } from '../handlers/ml/evaluation/load-test.js';
 import { registryHandlers } from '../handlers/ml/registry-actions.js';
 import { monitorHandlers } from '../handlers/ml/monitor/index.js';
@@ -44,6 +45,7 @@ export function createServingHandlers(options: ServingHandlersOptions): ServingH
     handlers: [
       ...registryHandlers(registry),
       loadTestHandler({ live }),
+      explainHandler({ live, ...(options.loader === undefined ? {} : { loader: options.loader }) }),
       ...rolloutHandlers({ home, registry, endpoints, live, ...given }),
       ...monitorHandlers({ home, endpoints, live, executions: options.executions, ...given }),
     ],

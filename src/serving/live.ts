@@ -23,6 +23,8 @@ export interface LiveOptions {
   readonly targetVariant?: string;
   /** Asked only to see who answers: not measured, captured or compared. */
   readonly probe?: boolean;
+  /** Scores of that many labels for each text, best first. */
+  readonly topK?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +75,11 @@ export function openLive(options: {
       const response = await send(`/endpoints/${encodeURIComponent(endpoint)}/invocations`, {
         method: 'POST',
         headers: headersOf(options),
-        body: JSON.stringify({ inputs: texts }),
+        body: JSON.stringify(
+          options.topK === undefined
+            ? { inputs: texts }
+            : { inputs: texts, parameters: { top_k: options.topK } },
+        ),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       const text = await response.text();

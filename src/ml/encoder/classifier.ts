@@ -49,13 +49,15 @@ export async function loadClassifier(
   const configJson = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
   const config = configOf(folder, configJson);
   const labels = labelsOf(configJson, folder);
+  const temperature = temperatureOf(configJson);
   const prepare = config.image === null ? textRows(folder, config) : imageRows(folder, config);
   const model = readFileSync(join(folder, 'onnx', 'model.onnx'));
   const session = await openSession(model, options.threads ?? 1);
   const rows = prepare(session, options.imageFolder ?? null);
   return {
     labels,
-    predict: async (inputs) => (await rows(inputs, 'logits')).map((row) => prediction(row, labels)),
+    predict: async (inputs) =>
+      (await rows(inputs, 'logits')).map((row) => prediction(row, labels, temperature)),
     embed: (inputs) => rows(inputs, 'embedding'),
     close: () => session.release(),
   };
@@ -100,8 +102,18 @@ function lengthLimit(folder: string, config: EncoderConfig): number {
   return typeof limit === 'number' ? Math.min(limit, longest) : longest;
 }
 
-function prediction(logits: Float32Array, labels: readonly string[]): Prediction {
-  const probabilities = softmax(logits);
+/** What `ml:calibrate` fitted: divides the logits. */
+function temperatureOf(config: JsonObject): number {
+  const given = getOwn(config, 'stepwell_temperature');
+  return typeof given === 'number' && given > 0 ? given : 1;
+}
+
+function prediction(
+  logits: Float32Array,
+  labels: readonly string[],
+  temperature: number,
+): Prediction {
+  const probabilities = softmax(temperature === 1 ? logits : logits.map((x) => x / temperature));
   const best = argmax(probabilities);
   const scores = Object.fromEntries(labels.map((label, id) => [label, probabilities[id]!]));
   return { label: labels[best]!, score: probabilities[best]!, scores };

@@ -4,44 +4,27 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { answerJob, tell } from '../child-job.js';
 import { DataFailure, isNamed, reasonOf } from '../data/data-failure.js';
 import { datasetRows } from '../data/dataset.js';
 import type { Cell, Row } from '../data/record.js';
 import { Evaluation } from './evaluation.js';
-import type { Answer, Classifier, Job, LoadClassifier, Predicted } from './evaluate.js';
+import type { Classifier, Job, LoadClassifier, Predicted } from './evaluate.js';
 import { latencyOf } from './latency.js';
 
-process.once('message', (job) => void answer(job as Job));
-process.on('disconnect', () => process.exit(1));
-
-async function answer(job: Job): Promise<void> {
-  try {
-    send({ type: 'done', report: await evaluate(job) });
-  } catch (error) {
-    send({
-      type: 'failed',
-      error: isNamed(error) ? error.error : 'Evaluation.Failed',
-      reason: isNamed(error) ? error.reason : reasonOf(error),
-    });
-  }
-  process.disconnect();
-}
-
-function send(message: Answer): void {
-  process.send?.(message);
-}
+answerJob<Job>('Evaluation', evaluate);
 
 async function evaluate(job: Job) {
   const total = await countRows(job);
   if (total === 0) throw new DataFailure('Evaluation.NoRows', `${job.address} has no rows.`);
-  send({ type: 'progress', done: 0, total, note: 'loading the model' });
+  tell({ type: 'progress', done: 0, total, note: 'loading the model' });
   const classifier = await load(job);
   const evaluation = new Evaluation(classifier.labels);
   const file = await open(job.predictionsPath, 'wx');
   try {
     const sample: string[] = [];
     const spentMs = await predictAll(job, classifier, evaluation, file, sample, total);
-    send({ type: 'progress', done: total, total, note: 'measuring latency' });
+    tell({ type: 'progress', done: total, total, note: 'measuring latency' });
     const latency = latencyOf(await timesOf(classifier, sample));
     return evaluation.report(latency, spentMs === 0 ? 0 : (total / spentMs) * 1000);
   } finally {
@@ -97,7 +80,7 @@ async function predictAll(
     await record(waiting, predictions, classifier.labels, ids, evaluation, file);
     done += waiting.length;
     waiting = [];
-    send({ type: 'progress', done, total, note: null });
+    tell({ type: 'progress', done, total, note: null });
   };
   for await (const batch of rowsOf(job)) {
     for (const row of batch) {
