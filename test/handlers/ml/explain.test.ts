@@ -36,11 +36,11 @@ test('a model in its child process: the word that it looks for carries the score
   const result = await at.run(handler, { model: 'model', texts: ['so positive today'], top: 2 });
   const [one] = result.explanations as JsonObject[];
   expect(one).toMatchObject({ method: 'shap-exact', predicted: 'positive', evaluations: 8 });
-  expect((one?.words as JsonObject[])[0]).toMatchObject({
+  expect(((one as JsonObject).words as JsonObject[])[0]).toMatchObject({
     word: 'positive',
     value: expect.closeTo(0.7, 9),
   });
-  expect(one?.words as JsonObject[]).toHaveLength(2);
+  expect(one as JsonObject).words as JsonObject[].toHaveLength(2);
   expect(result.maximumAdditivityError).toBeLessThan(1e-9);
   const path = await at.context.artifacts.path(String(result.reportUri));
   const report = JSON.parse(await readFile(path, 'utf8'));
@@ -53,7 +53,7 @@ test('an endpoint, by LIME, with the rows of a dataset', async () => {
   const result = await at.run(handler, parameters);
   const [one, ...others] = result.explanations as JsonObject[];
   expect(others).toEqual([]);
-  expect((one?.words as JsonObject[])[0]).toMatchObject({ word: 'good' });
+  expect(((one as JsonObject).words as JsonObject[])[0]).toMatchObject({ word: 'good' });
   expect(await at.run(handler, parameters)).toEqual(result);
 });
 
