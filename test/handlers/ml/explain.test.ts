@@ -40,7 +40,7 @@ test('a model in its child process: the word that it looks for carries the score
     word: 'positive',
     value: expect.closeTo(0.7, 9),
   });
-  expect(one as JsonObject).words as JsonObject[].toHaveLength(2);
+  expect((one as JsonObject).words).toHaveLength(2);
   expect(result.maximumAdditivityError).toBeLessThan(1e-9);
   const path = await at.context.artifacts.path(String(result.reportUri));
   const report = JSON.parse(await readFile(path, 'utf8'));
