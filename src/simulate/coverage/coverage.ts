@@ -96,6 +96,11 @@ export class Coverage {
     this.hits.set(id, known);
   }
 
+  /** Ids of the places reached so far. */
+  reachedIds(): readonly string[] {
+    return [...this.hits.keys()];
+  }
+
   /** `ignore`: ids of places that need not be reached. */
   report(ignore: readonly string[] = []): CoverageReport {
     const places = placesOf(this.definition)

@@ -1,0 +1,154 @@
+/** A state that failed over its data: what it reads, and values that might do instead. */
+import { getOwn, isArray, isObject, type Json } from '../../lib/json.js';
+import { numberFor, textFor } from '../mocks/plausible.js';
+import type { Candidate } from './candidate.js';
+import { edited } from './edits.js';
+import { readAt } from './location.js';
+import { jsonataPaths, type Origin, originOfEffective, originOfVariable, stepsOf } from './origins.js';
+import { effectiveInput } from './slots.js';
+import type { Sighting } from './sightings.js';
+
+export interface Read {
+  /** As it stands in the definition. */
+  readonly text: string;
+  readonly field: string;
+  readonly origin: Origin;
+  readonly value: Json | undefined;
+  /** Name of the last member, for a plausible value. */
+  readonly name: string;
+}
+
+const OF_RESULT = ['ResultSelector', 'Assign', 'Output'];
+const NOT_READ = ['Branches', 'ItemProcessor', 'Iterator', 'Retry', 'Catch', 'Choices', 'Comment'];
+/** Our reason: a template with more references is repaired by its first ones or not at all. */
+const MAX_READS = 60;
+
+/** Everything that the fields of a state read, with where it comes from and what it is now. */
+export function readsOf(sighting: Sighting): readonly Read[] {
+  const { definition, flow } = sighting.state;
+  const found: Read[] = [];
+  for (const [field, value] of Object.entries(definition) as [string, Json][]) {
+    if (NOT_READ.includes(field) || field === 'ResultPath') continue;
+    const texts = flow.language === 'JSONata' ? expressionsOf(value) : pathsOf(field, value);
+    for (const text of texts) {
+      if (found.length >= MAX_READS) return found;
+      found.push(...readOf(text, field, sighting));
+    }
+  }
+  return found;
+}
+
+function expressionsOf(value: Json): readonly string[] {
+  if (typeof value === 'string') return value.startsWith('{%') ? [value] : [];
+  if (isArray(value)) return value.flatMap(expressionsOf);
+  return isObject(value) ? Object.values(value).flatMap((one) => expressionsOf(one as Json)) : [];
+}
+
+function pathsOf(field: string, value: Json): readonly string[] {
+  if (typeof value === 'string') {
+    if (/Path$/.test(field) && value.startsWith('$')) return [value];
+    if (!field.endsWith('.$') && !/Path$/.test(field)) return [];
+    return [...value.matchAll(/\$\$?(?:[\w.-]|\[[^\]]*\])*/g)].map(([path]) => path);
+  }
+  if (isArray(value)) return value.flatMap((one) => pathsOf('', one));
+  if (!isObject(value)) return [];
+  return (Object.entries(value) as [string, Json][]).flatMap(([key, one]) =>
+    key.endsWith('.$') || !/Path$/.test(key) ? pathsOf(key, one) : [],
+  );
+}
+
+function readOf(text: string, field: string, sighting: Sighting): readonly Read[] {
+  if (sighting.state.flow.language === 'JSONata') {
+    return jsonataPaths(text).flatMap(({ location, root }) =>
+      readFrom(root === 'input' ? '$' : root, location, text, field, sighting),
+    );
+  }
+  const steps = stepsOf(text);
+  if (steps === undefined) return [];
+  const ofResult = OF_RESULT.includes(field) && steps.root === '$' && field !== 'Output';
+  return readFrom(ofResult ? 'result' : steps.root, steps.location, text, field, sighting);
+}
+
+function readFrom(
+  root: string,
+  location: readonly (string | number)[],
+  text: string,
+  field: string,
+  sighting: Sighting,
+): readonly Read[] {
+  const name = String(location.findLast((step) => typeof step === 'string') ?? field);
+  const read = (origin: Origin, value: Json | undefined): readonly Read[] => [
+    { text, field, origin, value, name },
+  ];
+  switch (root) {
+    case '$':
+      return read(
+        originOfEffective(sighting, location),
+        readAt(effectiveInput(sighting), location),
+      );
+    case 'result': {
+      const answer = sighting.calls.at(-1)?.answer;
+      const value = answer !== undefined && 'return' in answer ? answer.return : undefined;
+      return read({ from: 'result', sighting, location }, readAt(value, location));
+    }
+    case '$$':
+    case 'context':
+      return location[0] === 'Execution' && location[1] === 'Input'
+        ? read({ from: 'input', location: location.slice(2) }, readAt(sighting.context, location))
+        : [];
+    case 'errorOutput':
+      return [];
+    default: {
+      const variable = root.slice(1);
+      const value = readAt(getOwn(sighting.variables, variable), location);
+      return read(originOfVariable(sighting, variable, location), value);
+    }
+  }
+}
+
+const KINDS: readonly ((name: string) => Json)[] = [
+  textFor,
+  numberFor,
+  () => [{}],
+  () => ({}),
+  () => '{}',
+  () => true,
+  () => '2026-01-01T00:00:00Z',
+  () => '[{}]',
+  () => [],
+  () => ['text'],
+  () => [1],
+  () => 'a,b',
+  () => 'a/b/c/d',
+];
+
+/** First what is missing, all at once; then every reading with values of every kind. */
+export function repairs(candidate: Candidate, sighting: Sighting): readonly Candidate[] {
+  const reads = readsOf(sighting);
+  const missing = reads.filter(({ value }) => value === undefined);
+  const found: Candidate[] = [];
+  for (const kind of KINDS) {
+    if (missing.length === 0) break;
+    found.push(
+      missing.reduce(
+        (made, { name, origin }) => edited(made, origin, kind(name))[0] ?? made,
+        candidate,
+      ),
+    );
+  }
+  for (const { name, origin } of [...missing, ...reads.filter(({ value }) => value !== undefined)]) {
+    for (const kind of KINDS) found.push(...edited(candidate, origin, kind(name)));
+  }
+  return found;
+}
+
+/** Errors that the data or the definition made, not an answer. */
+export function isOfData(sighting: Sighting): boolean {
+  const { exit } = sighting;
+  if (exit?.by !== 'failure' && exit?.by !== 'catch') return false;
+  const error = sighting.failure?.error ?? '';
+  return /^States\.(Runtime|ParameterPathFailure|ResultPathMatchFailure|IntrinsicFailure|QueryEvaluationError|DataLimitExceeded)$/.test(
+    error,
+  );
+}
+
