@@ -12,7 +12,7 @@ import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib
 import { ABSENT, type Location, readAt, startsWith, type Wanted, writeAt } from './location.js';
 import { effectiveInput, type Slot, slotOf, slotsOfJsonata } from './slots.js';
 import type { Sighting } from './sightings.js';
-import { textValues, valuesForOperator, valuesForJsonata } from './values.js';
+import { textValues, valuesForFilter, valuesForJsonata, valuesForOperator } from './values.js';
 
 /** `null`: Default; `'none'`: no rule holds and there is no Default. */
 export type Arm = number | null | 'none';
@@ -145,6 +145,7 @@ function collect(
   const operand = getOwn(rule, operator) as Json;
   const slot = slotOf(variable);
   if (!operator.endsWith('Path')) {
+    if (slot?.whole === false) add(slot, valuesForFilter(variable, operator, operand), false);
     add(slot, valuesForOperator(operator, operand), operator !== 'StringMatches');
     return;
   }

@@ -1,5 +1,5 @@
 /** Makes a value be what is wanted at a place of a run: changes the input or the answer it came from. */
-import { isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { isArray, type Json, type JsonObject } from '../../lib/json.js';
 import type { CallRecord } from '../call.js';
 import { type Candidate, withOverride } from './candidate.js';
 import { ABSENT, readAt, type Wanted, writeAt } from './location.js';
@@ -9,22 +9,34 @@ import type { Origin } from './origins.js';
 const MAX_GUESSES = 24;
 
 /** Candidates that should have `wanted` where `origin` ends; empty when the definition fixes it. */
-export function edited(candidate: Candidate, origin: Origin, wanted: Wanted): readonly Candidate[] {
+export function edited(
+  candidate: Candidate,
+  origin: Origin,
+  wanted: Wanted,
+  spread = false,
+): readonly Candidate[] {
   switch (origin.from) {
     case 'input':
-      return [{ ...candidate, input: writeAt(candidate.input, origin.location, wanted) }];
+      return [{ ...candidate, input: writeAt(candidate.input, origin.location, wanted, spread) }];
+    case 'text': {
+      const text = valueAt(candidate, origin.of);
+      const changed = writeAt(parsed(text), origin.location, wanted, spread);
+      return edited(candidate, origin.of, JSON.stringify(changed), spread);
+    }
     case 'result': {
       const call = origin.sighting.calls.at(-1);
       if (call === undefined) return [];
       const given = 'return' in call.answer ? call.answer.return : {};
-      return [override(candidate, call, { return: writeAt(given, origin.location, wanted) })];
+      const result = writeAt(given, origin.location, wanted, spread);
+      return [override(candidate, call, { return: result }, spread ? null : call.invocation)];
     }
     case 'items': {
       const call = origin.sighting.calls.find(({ kind }) => kind === 'item-reader');
       if (call === undefined) return [];
       const given = 'return' in call.answer ? call.answer.return : [];
-      const items = writeAt(given, origin.location, wanted);
-      return [override(candidate, call, { items }, 'items')];
+      const items = writeAt(given, origin.location, wanted, spread);
+      if (!isArray(items)) return [];
+      return [override(candidate, call, { items }, spread ? null : call.invocation, 'items')];
     }
     case 'error': {
       const call = origin.sighting.calls.at(-1);
@@ -32,10 +44,10 @@ export function edited(candidate: Candidate, origin: Origin, wanted: Wanted): re
       const was = 'throw' in call.answer ? call.answer.throw : {};
       const member = origin.location[0] === 'Error' ? 'error' : 'cause';
       const thrown = { error: 'Explore.Failed', ...was, [member]: wanted } as JsonObject;
-      return [override(candidate, call, { throw: thrown })];
+      return [override(candidate, call, { throw: thrown }, call.invocation)];
     }
     case 'computed':
-      return guesses(candidate, origin.of, wanted);
+      return guesses(candidate, origin.of, wanted, spread);
     case 'constant':
     case 'nowhere':
       return [];
@@ -46,10 +58,10 @@ function override(
   candidate: Candidate,
   call: CallRecord,
   outcome: JsonObject,
+  at: number | null,
   kind: 'task' | 'items' = 'task',
 ): Candidate {
-  const { invocation, state } = call;
-  return withOverride(candidate, { state, call: invocation, kind, outcome });
+  return withOverride(candidate, { state: call.state, call: at, kind, outcome });
 }
 
 /** Each source with the value itself and with what commonly becomes it. */
@@ -57,15 +69,33 @@ function guesses(
   candidate: Candidate,
   origins: readonly Origin[],
   wanted: Wanted,
+  spread: boolean,
 ): readonly Candidate[] {
   const found: Candidate[] = [];
-  for (const variant of variantsOf(wanted)) {
-    for (const origin of origins) {
+  const lists = origins.map((origin) => sameTypeFirst(variantsOf(wanted), valueAt(candidate, origin)));
+  for (let turn = 0; turn < Math.max(...lists.map(({ length }) => length)); turn++) {
+    for (const [index, origin] of origins.entries()) {
       if (found.length >= MAX_GUESSES) return found;
-      found.push(...edited(candidate, origin, variant));
+      const variant = lists[index]?.[turn];
+      if (variant !== undefined) found.push(...edited(candidate, origin, variant, spread));
     }
   }
   return found;
+}
+
+/** A source of some type is likely to stay of it: `"5"` for a text that becomes a number. */
+function sameTypeFirst(variants: readonly Wanted[], now: Json | undefined): readonly Wanted[] {
+  if (now === undefined) return variants;
+  const fits = (one: Wanted): boolean => typeof one === typeof now && isArray(one as Json) === isArray(now);
+  return [...variants.filter(fits), ...variants.filter((one) => !fits(one))];
+}
+
+function parsed(text: Json | undefined): Json | undefined {
+  try {
+    return typeof text === 'string' ? (JSON.parse(text) as Json) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function variantsOf(wanted: Wanted): readonly Wanted[] {
@@ -88,10 +118,9 @@ function variantsOf(wanted: Wanted): readonly Wanted[] {
 /** What stands at the origin now, or undefined. */
 export function valueAt(candidate: Candidate, origin: Origin): Json | undefined {
   if (origin.from === 'input') return readAt(candidate.input, origin.location);
+  if (origin.from === 'text') return readAt(parsed(valueAt(candidate, origin.of)), origin.location);
   if (origin.from !== 'result') return undefined;
   const answer = origin.sighting.calls.at(-1)?.answer;
   if (answer === undefined || !('return' in answer)) return undefined;
-  return isObject(answer.return) || origin.location.length === 0
-    ? readAt(answer.return, origin.location)
-    : undefined;
+  return readAt(answer.return, origin.location);
 }

@@ -29,18 +29,31 @@ export function readAt(value: Json | undefined, location: Location): Json | unde
   return at;
 }
 
-/** A copy with `wanted` at the place; objects and lists on the way are made. */
-export function writeAt(value: Json | undefined, location: Location, wanted: Wanted): Json {
+/**
+ * A copy with `wanted` at the place; objects and lists on the way are made. `spread`: in every element
+ * of the lists on the way, not in one.
+ */
+export function writeAt(
+  value: Json | undefined,
+  location: Location,
+  wanted: Wanted,
+  spread = false,
+): Json {
   const [step, ...rest] = location;
   if (step === undefined) return wanted === ABSENT ? {} : wanted;
-  if (typeof step === 'number') return writeIndex(value, step, rest, wanted);
+  if (typeof step === 'number') {
+    if (spread && rest.length > 0 && isArray(value) && value.length > 0) {
+      return value.map((one) => writeAt(one, rest, wanted, spread));
+    }
+    return writeIndex(value, step, rest, wanted, spread);
+  }
   const copy = isObject(value) ? shallowCopy(value) : {};
   if (rest.length === 0 && wanted === ABSENT) {
     delete copy[step];
     return copy;
   }
   if (wanted === ABSENT && !hasOwn(copy, step)) return copy;
-  setOwn(copy, step, writeAt(getOwn(copy, step), rest, wanted));
+  setOwn(copy, step, writeAt(getOwn(copy, step), rest, wanted, spread));
   return copy;
 }
 
@@ -49,6 +62,7 @@ function writeIndex(
   step: number,
   rest: Location,
   wanted: Wanted,
+  spread: boolean,
 ): readonly Json[] {
   const copy = isArray(value) ? [...value] : [];
   const index = Math.min(step < 0 ? Math.max(0, copy.length + step) : step, MAX_INDEX);
@@ -57,7 +71,7 @@ function writeIndex(
     return copy;
   }
   while (copy.length < index) copy.push(copy[0] ?? {});
-  copy[index] = writeAt(copy[index], rest, wanted);
+  copy[index] = writeAt(copy[index], rest, wanted, spread);
   return copy;
 }
 

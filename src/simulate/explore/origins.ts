@@ -18,6 +18,8 @@ export type Origin =
   | { readonly from: 'constant'; readonly sighting: Sighting }
   /** The definition writes an object that has no such member. */
   | { readonly from: 'nowhere'; readonly sighting: Sighting }
+  /** A member of the JSON in a text. */
+  | { readonly from: 'text'; readonly of: Origin; readonly location: Location }
   /** An expression makes it out of these. */
   | { readonly from: 'computed'; readonly of: readonly Origin[] };
 
@@ -89,7 +91,8 @@ function childInput(sighting: Sighting, parent: Sighting, location: Location): O
   return templateOrigin(selector, inner, { sighting: parent, doc, item: own });
 }
 
-function itemOf(parent: Sighting, index: number): (location: Location) => Origin {
+/** Of a place in one item of a Map. */
+export function itemOf(parent: Sighting, index: number): (location: Location) => Origin {
   const { definition } = parent.state;
   return (location) => {
     if (getOwn(definition, 'ItemReader') !== undefined) {
@@ -297,6 +300,10 @@ export function templateOrigin(template: Json, location: Location, roots: Roots)
 /** A path, or an intrinsic function with paths in it. */
 function pathOrigin(text: string, location: Location, roots: Roots): Origin {
   if (!text.startsWith('$')) {
+    const parsed = /^States\.StringToJson\(\s*(\$[^,()]*)\)$/.exec(text.trim());
+    if (parsed !== null) {
+      return { from: 'text', of: pathOrigin((parsed[1] as string).trim(), [], roots), location };
+    }
     const paths = [...text.matchAll(/\$\$?(?:[\w.-]|\[[^\]]*\])*/g)].map(([path]) => path);
     const of = paths.map((path) => pathOrigin(path, [], roots));
     return of.length === 0 ? { from: 'constant', sighting: roots.sighting } : { from: 'computed', of };
@@ -385,6 +392,11 @@ function jsonataOrigin(text: string, location: Location, roots: Roots): Origin {
     /^\$[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|`[^`]+`)|\[\s*-?\d+\s*\])*$/.test(inner);
   if (isPlain) return jsonataRoot(only, location, roots);
   if (paths.length === 0) return { from: 'constant', sighting: roots.sighting };
+  const parsed = /^\$parse\(\s*([^()]*)\)((?:\.[A-Za-z_]\w*|\[\s*-?\d+\s*\])*)$/.exec(inner);
+  if (parsed !== null && only !== undefined) {
+    const more = jsonataSteps(parsed[2] ?? '');
+    return { from: 'text', of: jsonataRoot(only, [], roots), location: [...more, ...location] };
+  }
   // `$merge([$states.input, …])` keeps the place: that guess first, then the things themselves.
   const deep = location.length === 0 ? [] : paths.map((path) => jsonataRoot(path, location, roots));
   return { from: 'computed', of: [...deep, ...paths.map((path) => jsonataRoot(path, [], roots))] };

@@ -4,7 +4,15 @@ import { numberFor, textFor } from '../mocks/plausible.js';
 import type { Candidate } from './candidate.js';
 import { edited } from './edits.js';
 import { readAt } from './location.js';
-import { jsonataPaths, type Origin, originOfEffective, originOfVariable, stepsOf } from './origins.js';
+import {
+  itemOf,
+  itemsOrigin,
+  jsonataPaths,
+  type Origin,
+  originOfEffective,
+  originOfVariable,
+  stepsOf,
+} from './origins.js';
 import { effectiveInput } from './slots.js';
 import type { Sighting } from './sightings.js';
 
@@ -34,6 +42,10 @@ export function readsOf(sighting: Sighting): readonly Read[] {
       if (found.length >= MAX_READS) return found;
       found.push(...readOf(text, field, sighting));
     }
+  }
+  if (sighting.state.kind === 'Map' && found.length === 0) {
+    const value = effectiveInput(sighting);
+    found.push({ text: '$', field: 'Items', origin: itemsOrigin(sighting, []), value, name: 'items' });
   }
   return found;
 }
@@ -93,6 +105,10 @@ function readFrom(
     }
     case '$$':
     case 'context':
+      if (location.slice(0, 3).join('.') === 'Map.Item.Value' && sighting.state.kind === 'Map') {
+        const rest = location.slice(3);
+        return read(itemOf(sighting, 0)(rest), readAt(sighting.items?.[0], rest));
+      }
       return location[0] === 'Execution' && location[1] === 'Input'
         ? read({ from: 'input', location: location.slice(2) }, readAt(sighting.context, location))
         : [];
@@ -115,6 +131,7 @@ const KINDS: readonly ((name: string) => Json)[] = [
   () => true,
   () => '2026-01-01T00:00:00Z',
   () => '[{}]',
+  () => ({ text: 'text' }),
   () => [],
   () => ['text'],
   () => [1],
@@ -131,13 +148,13 @@ export function repairs(candidate: Candidate, sighting: Sighting): readonly Cand
     if (missing.length === 0) break;
     found.push(
       missing.reduce(
-        (made, { name, origin }) => edited(made, origin, kind(name))[0] ?? made,
+        (made, { name, origin }) => edited(made, origin, kind(name), true)[0] ?? made,
         candidate,
       ),
     );
   }
   for (const { name, origin } of [...missing, ...reads.filter(({ value }) => value !== undefined)]) {
-    for (const kind of KINDS) found.push(...edited(candidate, origin, kind(name)));
+    for (const kind of KINDS) found.push(...edited(candidate, origin, kind(name), true));
   }
   return found;
 }

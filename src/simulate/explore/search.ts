@@ -13,6 +13,7 @@ import { defaultResponder, plausibleInput } from '../mocks/defaults.js';
 import { nestedResponder } from '../nested.js';
 import { ownJournals, type Simulation, simulate } from '../simulate.js';
 import { type Candidate, keyOf, responderFor } from './candidate.js';
+import { isOfData } from './repairs.js';
 import { type Goal, goalsOf, type Proofs } from './goals.js';
 import { type Sighting, sightingsOf } from './sightings.js';
 
@@ -50,6 +51,9 @@ const LIMITS: Limits = { ...AWS_LIMITS, historyEvents: EXPLORED_EVENTS };
 /** Our reason: what so many runs did not reach is left to goals of other runs. */
 const RUNS_PER_GOAL = 40;
 
+/** Our reason: kinds of failures that are worth following up. */
+const MAX_FAILURES = 60;
+
 export class Search {
   readonly coverage: Coverage;
   readonly machine: Machine;
@@ -61,6 +65,7 @@ export class Search {
   private readonly tried = new Set<string>();
   private readonly reached = new Set<string>();
   private readonly spent = new Map<string, number>();
+  private readonly failures = new Set<string>();
   private readonly begun = performance.now();
 
   constructor(readonly options: SearchOptions) {
@@ -103,10 +108,21 @@ export class Search {
       const trial = await this.attempt(candidate);
       if (trial === null) continue;
       this.spent.set(goal.id, used + 1);
-      if (trial.isNew.length > 0) found.push(trial);
+      if (trial.isNew.length > 0 || this.failsAnew(trial)) found.push(trial);
       if (this.reached.has(goal.id)) break;
     }
     return found;
+  }
+
+  /** A run that fails over other data than all before is a step on the way to a repaired one. */
+  private failsAnew({ run, sightings }: Trial): boolean {
+    const failed = sightings.find(isOfData);
+    if (failed === undefined) return false;
+    const cause = run.cause?.replaceAll(/event id #\d+/g, '').slice(0, 160) ?? '';
+    const signature = `${failed.name} ${failed.failure?.error} ${cause}`;
+    if (this.failures.has(signature) || this.failures.size >= MAX_FAILURES) return false;
+    this.failures.add(signature);
+    return true;
   }
 
   isOver(): boolean {

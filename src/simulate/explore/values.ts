@@ -1,6 +1,6 @@
 /** The values that matter to a comparison: on its constant, beside it, of other types, and nothing. */
 import { parseTimestampMs } from '../../expr/timestamp.js';
-import type { Json } from '../../lib/json.js';
+import { type Json, type JsonObject, setOwn, withKey } from '../../lib/json.js';
 import { ABSENT, type Wanted } from './location.js';
 
 const OTHER_TEXT = 'something else';
@@ -50,6 +50,28 @@ function instants(text: string): readonly Wanted[] {
 function matching(pattern: string): readonly Wanted[] {
   const filled = (by: string): string => pattern.replace(/\\(.)|\*/g, (_, escaped) => escaped ?? by);
   return [filled(''), filled('x'), OTHER_TEXT, 0];
+}
+
+/** For a path with a filter or a wildcard: lists whose elements fit what the path asks of them. */
+export function valuesForFilter(path: string, operator: string, operand: Json): readonly Wanted[] {
+  const element: Record<string, Json> = {};
+  for (const [, name = '', quoted, number] of path.matchAll(
+    /@\.(\w+)\s*(?:==|>=|<=)\s*(?:['"]([^'"]*)['"]|(-?\d+(?:\.\d+)?))/g,
+  )) {
+    setOwn(element, name, quoted ?? Number(number));
+  }
+  for (const [, name = '', sign, number] of path.matchAll(/@\.(\w+)\s*([<>])\s*(-?\d+(?:\.\d+)?)/g)) {
+    setOwn(element, name, Number(number) + (sign === '>' ? 1 : -1));
+  }
+  // `[?(…)].last`, `[*].last`: that member is what is compared.
+  const last = /[\])]\.(\w+)$/.exec(path)?.[1];
+  const compared = valuesForOperator(operator, operand);
+  const elements = last === undefined ? [element] : compared.flatMap((value) => withMember(element, last, value));
+  return [...elements.map((one): Json => [one]), [], [{}]];
+}
+
+function withMember(element: JsonObject, name: string, value: Wanted): readonly JsonObject[] {
+  return value === ABSENT ? [] : [withKey(element, name, value)];
 }
 
 /** Our reason: an expression with more constants is data, not a condition. */
