@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   history: async () => (await import('./commands/executions.js')).addExecutions,
   stop: async () => (await import('./commands/executions.js')).addExecutions,
   debug: async () => (await import('./commands/debug.js')).addDebug,
+  explore: async () => (await import('./commands/explore.js')).addExplore,
   explain: async () => (await import('./commands/explain.js')).addExplain,
   fork: async () => (await import('./commands/fork.js')).addFork,
   graph: async () => (await import('./commands/graph.js')).addGraph,

@@ -8,7 +8,7 @@ import { compileChoiceRule, isComparisonOperator } from '../../expr/choice.js';
 import { compileJsonataTemplate, isExpression } from '../../expr/jsonata.js';
 import type { Scope } from '../../expr/scope.js';
 import type { Eventually } from '../../lib/eventually.js';
-import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { getOwn, isArray, isObject, type Json, type JsonObject, withKey } from '../../lib/json.js';
 import { ABSENT, type Location, readAt, startsWith, type Wanted, writeAt } from './location.js';
 import { effectiveInput, type Slot, slotOf, slotsOfJsonata } from './slots.js';
 import type { Sighting } from './sightings.js';
@@ -92,7 +92,11 @@ async function armOf(tests: readonly Test[], world: World): Promise<number | nul
 }
 
 function testOf(rule: JsonObject, index: number, sighting: Sighting): Test {
-  const chance = { random: () => 0.5, uuid: () => '00000000-0000-4000-8000-000000000000', now: sighting.at };
+  const chance = {
+    random: () => 0.5,
+    uuid: () => '00000000-0000-4000-8000-000000000000',
+    now: sighting.at,
+  };
   if (sighting.state.flow.language !== 'JSONata') {
     const test = compileChoiceRule(rule);
     return ({ doc, ...world }) => test({ input: doc, ...world, chance } satisfies Scope);
@@ -136,7 +140,8 @@ function collect(
   sighting: Sighting,
   add: (slot: Slot | null, values: readonly Wanted[], complete: boolean) => void,
 ): void {
-  for (const key of ['And', 'Or']) for (const one of listOf(getOwn(rule, key))) collect(one, sighting, add);
+  for (const key of ['And', 'Or'])
+    for (const one of listOf(getOwn(rule, key))) collect(one, sighting, add);
   const not = getOwn(rule, 'Not');
   if (isObject(not)) collect(not, sighting, add);
   const variable = getOwn(rule, 'Variable');
@@ -187,12 +192,14 @@ function rootOf(slot: Slot, world: World): Json | undefined {
 }
 
 function assigned(world: World, assignments: readonly Assignment[]): World {
-  return assignments.reduce<World>((at, { slot, value }) => {
-    const changed = writeAt(rootOf(slot, at), slot.location, value);
-    if (slot.root === '$') return { ...at, doc: changed };
-    if (slot.root === '$$') return { ...at, context: changed as JsonObject };
-    return { ...at, variables: { ...at.variables, [slot.root.slice(1)]: changed } };
-  }, world);
+  let { context, doc, variables } = world;
+  for (const { slot, value } of assignments) {
+    const changed = writeAt(rootOf(slot, { context, doc, variables }), slot.location, value);
+    if (slot.root === '$') doc = changed;
+    else if (slot.root === '$$') context = changed as JsonObject;
+    else variables = withKey(variables, slot.root.slice(1), changed);
+  }
+  return { context, doc, variables };
 }
 
 /** Nothing changed, one place, two, three, then all: the fewest changes first. */
@@ -204,7 +211,10 @@ function* combinations(domains: readonly Domain[]): Generator<readonly Assignmen
   // Many places at once: the same turn of every list (all equal, all above, …).
   const longest = Math.max(...domains.map(({ values }) => values.length));
   for (let turn = 0; turn < longest; turn++) {
-    yield domains.map(({ slot, values }) => ({ slot, value: values[turn % values.length] as Wanted }));
+    yield domains.map(({ slot, values }) => ({
+      slot,
+      value: values[turn % values.length] as Wanted,
+    }));
   }
 }
 
@@ -226,7 +236,9 @@ function* chosen(
 
 /** Points between the numbers and texts of one place, so that every interval has one. */
 function between(values: readonly Wanted[]): readonly Wanted[] {
-  const numbers = values.filter((value): value is number => typeof value === 'number').sort((a, b) => a - b);
+  const numbers = values
+    .filter((value): value is number => typeof value === 'number')
+    .sort((a, b) => a - b);
   const texts = values.filter((value): value is string => typeof value === 'string').sort();
   return [
     ...numbers.slice(1).map((value, index) => (value + (numbers[index] as number)) / 2),

@@ -24,11 +24,11 @@ export interface Candidate {
   readonly aim: string;
 }
 
-/** With one more answer; an older one of the same call is replaced. */
+/** With one more answer; an older one of the same call is replaced, and by one for all calls all. */
 export function withOverride(candidate: Candidate, override: Override): Candidate {
   const { call, kind, state } = override;
   const others = candidate.overrides.filter(
-    (one) => one.state !== state || one.call !== call || one.kind !== kind,
+    (one) => one.state !== state || one.kind !== kind || (call !== null && one.call !== call),
   );
   return { ...candidate, overrides: [...others, override] };
 }

@@ -1,9 +1,10 @@
 /** Makes a value be what is wanted at a place of a run: changes the input or the answer it came from. */
-import { isArray, type Json, type JsonObject } from '../../lib/json.js';
+import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
 import type { CallRecord } from '../call.js';
 import { type Candidate, withOverride } from './candidate.js';
 import { ABSENT, readAt, type Wanted, writeAt } from './location.js';
 import type { Origin } from './origins.js';
+import { elementFor, literalsOf } from './values.js';
 
 /** Our reason: a computed value has many sources, and each is tried with a few values. */
 const MAX_GUESSES = 24;
@@ -26,14 +27,14 @@ export function edited(
     case 'result': {
       const call = origin.sighting.calls.at(-1);
       if (call === undefined) return [];
-      const given = 'return' in call.answer ? call.answer.return : {};
+      const given = answerIn(candidate, call) ?? {};
       const result = writeAt(given, origin.location, wanted, spread);
       return [override(candidate, call, { return: result }, spread ? null : call.invocation)];
     }
     case 'items': {
       const call = origin.sighting.calls.find(({ kind }) => kind === 'item-reader');
       if (call === undefined) return [];
-      const given = 'return' in call.answer ? call.answer.return : [];
+      const given = answerIn(candidate, call) ?? [];
       const items = writeAt(given, origin.location, wanted, spread);
       if (!isArray(items)) return [];
       return [override(candidate, call, { items }, spread ? null : call.invocation, 'items')];
@@ -46,8 +47,20 @@ export function edited(
       const thrown = { error: 'Explore.Failed', ...was, [member]: wanted } as JsonObject;
       return [override(candidate, call, { throw: thrown }, call.invocation)];
     }
+    case 'filtered': {
+      const [first, ...rest] = origin.location;
+      const element = elementFor(origin.path);
+      const list =
+        wanted === ABSENT || first === undefined
+          ? Array.isArray(wanted)
+            ? wanted.map((one) => ({ ...element, ...(isObject(one) ? one : {}) }))
+            : []
+          : [writeAt(element, rest, wanted === element ? element : wanted)];
+      const fitting = list.map((one) => (isObject(one) ? { ...element, ...one } : { ...element }));
+      return edited(candidate, origin.of, fitting, spread);
+    }
     case 'computed':
-      return guesses(candidate, origin.of, wanted, spread);
+      return guesses(candidate, origin, wanted, spread);
     case 'constant':
     case 'nowhere':
       return [];
@@ -67,12 +80,14 @@ function override(
 /** Each source with the value itself and with what commonly becomes it. */
 function guesses(
   candidate: Candidate,
-  origins: readonly Origin[],
+  { of: origins, text = '' }: Extract<Origin, { from: 'computed' }>,
   wanted: Wanted,
   spread: boolean,
 ): readonly Candidate[] {
   const found: Candidate[] = [];
-  const lists = origins.map((origin) => sameTypeFirst(variantsOf(wanted), valueAt(candidate, origin)));
+  const lists = origins.map((origin) =>
+    sameTypeFirst(variantsOf(wanted, text), valueAt(candidate, origin)),
+  );
   for (let turn = 0; turn < Math.max(...lists.map(({ length }) => length)); turn++) {
     for (const [index, origin] of origins.entries()) {
       if (found.length >= MAX_GUESSES) return found;
@@ -86,7 +101,8 @@ function guesses(
 /** A source of some type is likely to stay of it: `"5"` for a text that becomes a number. */
 function sameTypeFirst(variants: readonly Wanted[], now: Json | undefined): readonly Wanted[] {
   if (now === undefined) return variants;
-  const fits = (one: Wanted): boolean => typeof one === typeof now && isArray(one as Json) === isArray(now);
+  const fits = (one: Wanted): boolean =>
+    typeof one === typeof now && isArray(one as Json) === isArray(now);
   return [...variants.filter(fits), ...variants.filter((one) => !fits(one))];
 }
 
@@ -98,19 +114,28 @@ function parsed(text: Json | undefined): Json | undefined {
   }
 }
 
-function variantsOf(wanted: Wanted): readonly Wanted[] {
+/** `text`: the expression; its texts may be separators, or what is looked for. */
+function variantsOf(wanted: Wanted, text: string): readonly Wanted[] {
   if (wanted === ABSENT) return [ABSENT, [], {}];
   const more: Json[] = [];
   if (typeof wanted === 'number') {
     more.push(wanted - 1, wanted + 1);
     if (Number.isInteger(wanted) && wanted >= 0 && wanted <= 50) {
-      more.push(Array.from({ length: wanted }, () => ({})), 'x'.repeat(wanted));
+      more.push(
+        Array.from({ length: wanted }, () => ({})),
+        'x'.repeat(wanted),
+      );
     }
     more.push(String(wanted));
+    for (const separator of literalsOf(text)) {
+      const parts = Math.min(Math.max(0, Math.ceil(wanted)), 50);
+      more.push(Array.from({ length: parts }, () => 'x').join(String(separator)));
+    }
   }
   if (typeof wanted === 'boolean') {
     more.push(wanted ? [{}] : [], wanted ? 1 : 0, wanted ? 'text' : '');
   }
+  more.push(...literalsOf(text).flatMap((literal): Json[] => [literal, [literal], `x${literal}x`]));
   more.push(JSON.stringify(wanted), [wanted]);
   return [wanted, ...more];
 }
@@ -120,7 +145,20 @@ export function valueAt(candidate: Candidate, origin: Origin): Json | undefined 
   if (origin.from === 'input') return readAt(candidate.input, origin.location);
   if (origin.from === 'text') return readAt(parsed(valueAt(candidate, origin.of)), origin.location);
   if (origin.from !== 'result') return undefined;
-  const answer = origin.sighting.calls.at(-1)?.answer;
-  if (answer === undefined || !('return' in answer)) return undefined;
-  return readAt(answer.return, origin.location);
+  const call = origin.sighting.calls.at(-1);
+  return call === undefined ? undefined : readAt(answerIn(candidate, call), origin.location);
+}
+
+/** What the call returned, with the edits of the candidate since. */
+function answerIn(
+  { overrides }: Candidate,
+  { answer, invocation, kind, state }: CallRecord,
+): Json | undefined {
+  const wanted = kind === 'item-reader' ? 'items' : 'task';
+  const own = overrides.filter((one) => one.state === state && one.kind === wanted);
+  const override =
+    own.find(({ call }) => call === invocation) ?? own.find(({ call }) => call === null);
+  const given =
+    override && (getOwn(override.outcome, 'return') ?? getOwn(override.outcome, 'items'));
+  return given ?? ('return' in answer ? answer.return : undefined);
 }

@@ -44,13 +44,13 @@ export function goalsOf(
       case 'Map':
       case 'Parallel': {
         const inner = sightings.filter((one) => isInside(one, sighting));
-        goals.push(...failureGoals(base, sighting, inner));
+        goals.push(...failureGoals(base, sighting, [sighting, ...inner]));
         if (sighting.state.kind === 'Map') goals.push(...sizeGoals(base, sighting));
         break;
       }
       default:
     }
-    if (isOfData(sighting)) goals.push(repairGoal(base, sighting));
+    if (isOfData(sighting) && !failedInside(sighting)) goals.push(repairGoal(base, sighting));
   }
   return goals;
 }
@@ -72,10 +72,18 @@ function isInside(one: Sighting, around: Sighting): boolean {
   return false;
 }
 
+/** A branch or iteration failed: that is where to mend. */
+function failedInside({ lastOfChild }: Sighting): boolean {
+  return [...lastOfChild.values()].some(({ exit }) => exit?.by === 'failure');
+}
+
 function armGoals(base: Candidate, sighting: Sighting, proofs: Proofs): readonly Goal[] {
   const { definition } = sighting.state;
   const fallback = typeof getOwn(definition, 'Default') === 'string' ? null : 'none';
-  const arms: readonly Arm[] = [...rulesOf(definition, 'Choices').map((_, index) => index), fallback];
+  const arms: readonly Arm[] = [
+    ...rulesOf(definition, 'Choices').map((_, index) => index),
+    fallback,
+  ];
   return arms.map((arm) => ({
     id: placeId('choice', sighting.name, arm ?? 'Default'),
     once: arm === 'none',
@@ -170,7 +178,11 @@ function sizeGoals(base: Candidate, sighting: Sighting): readonly Goal[] {
       id: aim,
       once: true,
       candidates: async () =>
-        edited({ ...base, aim }, origin, Array.from({ length: size }, () => sample)).slice(0, 1),
+        edited(
+          { ...base, aim },
+          origin,
+          Array.from({ length: size }, () => sample),
+        ).slice(0, 1),
     };
   });
 }

@@ -20,8 +20,15 @@ export type Origin =
   | { readonly from: 'nowhere'; readonly sighting: Sighting }
   /** A member of the JSON in a text. */
   | { readonly from: 'text'; readonly of: Origin; readonly location: Location }
+  /** What a filter or wildcard lets through of a list. */
+  | {
+      readonly from: 'filtered';
+      readonly of: Origin;
+      readonly path: string;
+      readonly location: Location;
+    }
   /** An expression makes it out of these. */
-  | { readonly from: 'computed'; readonly of: readonly Origin[] };
+  | { readonly from: 'computed'; readonly of: readonly Origin[]; readonly text?: string };
 
 /** What an expression may name, as origins of places in it. */
 interface Roots {
@@ -93,20 +100,24 @@ function childInput(sighting: Sighting, parent: Sighting, location: Location): O
 
 /** Of a place in one item of a Map. */
 export function itemOf(parent: Sighting, index: number): (location: Location) => Origin {
-  const { definition } = parent.state;
   return (location) => {
-    if (getOwn(definition, 'ItemReader') !== undefined) {
+    if (isRead(parent)) {
       return { from: 'items', sighting: parent, location: [index, ...location] };
     }
     return itemsOrigin(parent, [index, ...location]);
   };
 }
 
+/** Only a distributed Map has its items read; an inline one takes no notice of ItemReader. */
+function isRead({ state }: Sighting): boolean {
+  return state.mapRun !== undefined && getOwn(state.definition, 'ItemReader') !== undefined;
+}
+
 /** Of the list that a Map goes through. */
 export function itemsOrigin(map: Sighting, location: Location): Origin {
   const { definition, flow } = map.state;
   const doc = effective(map);
-  if (getOwn(definition, 'ItemReader') !== undefined) {
+  if (isRead(map)) {
     return { from: 'items', sighting: map, location };
   }
   if (flow.language === 'JSONata') {
@@ -231,7 +242,9 @@ function variableOrigin(sighting: Sighting, name: string, location: Location): O
       return assignedOrigin(one, name, location);
     }
     const { parent } = sighting;
-    return parent === null ? { from: 'constant', sighting } : variableOrigin(parent, name, location);
+    return parent === null
+      ? { from: 'constant', sighting }
+      : variableOrigin(parent, name, location);
   });
 }
 
@@ -282,7 +295,9 @@ export function templateOrigin(template: Json, location: Location, roots: Roots)
   const [step, ...rest] = location;
   if (step === undefined) {
     const inner = isObject(template)
-      ? Object.keys(template).map((key) => templateOrigin(template, [key.replace(/\.\$$/, '')], roots))
+      ? Object.keys(template).map((key) =>
+          templateOrigin(template, [key.replace(/\.\$$/, '')], roots),
+        )
       : [];
     return inner.length === 0 ? { from: 'constant', sighting } : { from: 'computed', of: inner };
   }
@@ -306,13 +321,15 @@ function pathOrigin(text: string, location: Location, roots: Roots): Origin {
     }
     const paths = [...text.matchAll(/\$\$?(?:[\w.-]|\[[^\]]*\])*/g)].map(([path]) => path);
     const of = paths.map((path) => pathOrigin(path, [], roots));
-    return of.length === 0 ? { from: 'constant', sighting: roots.sighting } : { from: 'computed', of };
+    return of.length === 0
+      ? { from: 'constant', sighting: roots.sighting }
+      : { from: 'computed', of, text };
   }
   const parsed = stepsOf(text);
   if (parsed === undefined) return { from: 'constant', sighting: roots.sighting };
   const full = parsed.whole ? [...parsed.location, ...location] : parsed.location;
   const origin = rootOrigin(parsed.root, full, roots);
-  return parsed.whole ? origin : { from: 'computed', of: [origin] };
+  return parsed.whole ? origin : { from: 'filtered', of: origin, path: text, location };
 }
 
 function rootOrigin(root: string, location: Location, roots: Roots): Origin {
@@ -345,13 +362,20 @@ export function stepsOf(text: string): Steps | undefined {
     const { root, tokens, variableName } = parsePath(text);
     const name = root === 'context' ? '$$' : root === 'variable' ? `$${variableName}` : '$';
     const location: Step[] = [];
+    let whole = true;
     for (const token of tokens) {
-      if (token.kind === 'property' && token.names.length === 1) location.push(token.names[0] as string);
+      if (token.kind === 'scan') {
+        // Somewhere below: the nearest place will do.
+        whole = false;
+        continue;
+      }
+      if (token.kind === 'property' && token.names.length === 1)
+        location.push(token.names[0] as string);
       else if (token.kind === 'index' && token.indexes.length === 1)
         location.push(token.indexes[0] as number);
       else return { root: name, location, whole: false };
     }
-    return { root: name, location, whole: true };
+    return { root: name, location, whole };
   } catch {
     return undefined;
   }
@@ -399,7 +423,11 @@ function jsonataOrigin(text: string, location: Location, roots: Roots): Origin {
   }
   // `$merge([$states.input, …])` keeps the place: that guess first, then the things themselves.
   const deep = location.length === 0 ? [] : paths.map((path) => jsonataRoot(path, location, roots));
-  return { from: 'computed', of: [...deep, ...paths.map((path) => jsonataRoot(path, [], roots))] };
+  return {
+    from: 'computed',
+    of: [...deep, ...paths.map((path) => jsonataRoot(path, [], roots))],
+    text,
+  };
 }
 
 function jsonataRoot(path: JsonataPath, more: Location, roots: Roots): Origin {

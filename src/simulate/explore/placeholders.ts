@@ -5,7 +5,8 @@
 import { isArray, isObject, type Json, type JsonObject, fromEntries } from '../../lib/json.js';
 
 const PLACEHOLDER = /\$\{([^${}]+)\}/g;
-const NUMBERS = /^(Seconds|TimeoutSeconds|HeartbeatSeconds|MaxConcurrency|MaxAttempts|IntervalSeconds)$/;
+const NUMBERS =
+  /^(Seconds|TimeoutSeconds|HeartbeatSeconds|MaxConcurrency|MaxAttempts|IntervalSeconds)$/;
 
 /** The definition to run, and the placeholders that were filled in. */
 export function filledIn(definition: JsonObject): {
@@ -17,7 +18,10 @@ export function filledIn(definition: JsonObject): {
     if (isArray(value)) return value.map((one) => fill(one, key));
     if (isObject(value)) {
       return fromEntries(
-        (Object.entries(value) as [string, Json][]).map(([inner, one]) => [inner, fill(one, inner)]),
+        (Object.entries(value) as [string, Json][]).map(([inner, one]) => [
+          inner,
+          fill(one, inner),
+        ]),
       );
     }
     // What a Resource stands for makes no difference: it is mocked.

@@ -45,7 +45,13 @@ export function readsOf(sighting: Sighting): readonly Read[] {
   }
   if (sighting.state.kind === 'Map' && found.length === 0) {
     const value = effectiveInput(sighting);
-    found.push({ text: '$', field: 'Items', origin: itemsOrigin(sighting, []), value, name: 'items' });
+    found.push({
+      text: '$',
+      field: 'Items',
+      origin: itemsOrigin(sighting, []),
+      value,
+      name: 'items',
+    });
   }
   return found;
 }
@@ -128,6 +134,7 @@ const KINDS: readonly ((name: string) => Json)[] = [
   () => [{}],
   () => ({}),
   () => '{}',
+  () => '1',
   () => true,
   () => '2026-01-01T00:00:00Z',
   () => '[{}]',
@@ -153,7 +160,10 @@ export function repairs(candidate: Candidate, sighting: Sighting): readonly Cand
       ),
     );
   }
-  for (const { name, origin } of [...missing, ...reads.filter(({ value }) => value !== undefined)]) {
+  for (const { name, origin } of [
+    ...missing,
+    ...reads.filter(({ value }) => value !== undefined),
+  ]) {
     for (const kind of KINDS) found.push(...edited(candidate, origin, kind(name), true));
   }
   return found;
@@ -168,4 +178,3 @@ export function isOfData(sighting: Sighting): boolean {
     error,
   );
 }
-

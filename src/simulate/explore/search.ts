@@ -53,18 +53,24 @@ const RUNS_PER_GOAL = 40;
 
 /** Our reason: kinds of failures that are worth following up. */
 const MAX_FAILURES = 60;
+const MAX_ENDS = 100;
 
 export class Search {
   readonly coverage: Coverage;
   readonly machine: Machine;
+  /** Those that reached something new. */
   readonly trials: Trial[] = [];
+  /** And the first of every way to end. */
+  readonly everyTrial: Trial[] = [];
   readonly proofs: Proofs = { contradictions: new Map() };
   /** Why it stopped early, if it did. */
   stopped: 'paths' | 'time' | null = null;
   runs = 0;
+  private share = 1;
   private readonly tried = new Set<string>();
   private readonly reached = new Set<string>();
   private readonly spent = new Map<string, number>();
+  private readonly ends = new Set<string>();
   private readonly failures = new Set<string>();
   private readonly begun = performance.now();
 
@@ -81,8 +87,14 @@ export class Search {
     return this.reached.has(id);
   }
 
-  /** Until everything is reached, nothing new can be tried, or the budget is spent. */
-  async explore(): Promise<void> {
+  /** Until everything is reached, nothing new can be tried, or this share of the budget is spent. */
+  async explore(share = 1): Promise<void> {
+    this.share = share;
+    await this.searchAll();
+    this.share = 1;
+  }
+
+  private async searchAll(): Promise<void> {
     const { definition, input } = this.options;
     const start = input === undefined ? plausibleInput(definition) : input;
     const open: Trial[] = [];
@@ -116,7 +128,7 @@ export class Search {
 
   /** A run that fails over other data than all before is a step on the way to a repaired one. */
   private failsAnew({ run, sightings }: Trial): boolean {
-    const failed = sightings.find(isOfData);
+    const failed = sightings.findLast(isOfData);
     if (failed === undefined) return false;
     const cause = run.cause?.replaceAll(/event id #\d+/g, '').slice(0, 160) ?? '';
     const signature = `${failed.name} ${failed.failure?.error} ${cause}`;
@@ -127,9 +139,11 @@ export class Search {
 
   isOver(): boolean {
     const { maxPaths, signal, timeLimitMs } = this.options;
-    if (this.runs >= maxPaths) this.stopped = 'paths';
-    if (performance.now() - this.begun > timeLimitMs || signal?.aborted) this.stopped = 'time';
-    return this.stopped !== null;
+    const { share } = this;
+    const isLate = performance.now() - this.begun > timeLimitMs * share || signal?.aborted === true;
+    const isOver = isLate || this.runs >= maxPaths * share;
+    if (isOver) this.stopped = isLate ? 'time' : 'paths';
+    return isOver;
   }
 
   /** Null when the same was tried before. */
@@ -146,6 +160,11 @@ export class Search {
     const sightings = sightingsOf(run, this.machine);
     const trial: Trial = { name, candidate, run, sightings, isNew };
     if (isNew.length > 0 || this.trials.length === 0) this.trials.push(trial);
+    const end = `${run.status} ${run.error} ${run.cause?.replaceAll(/#\d+/g, '').slice(0, 120)}`;
+    if (isNew.length > 0 || (!this.ends.has(end) && this.ends.size < MAX_ENDS)) {
+      this.everyTrial.push(trial);
+    }
+    this.ends.add(end);
     this.options.onTrial?.(trial, this.reached.size);
     return trial;
   }

@@ -11,11 +11,13 @@ export const textValues: readonly string[] = ['', '\uffff'];
 
 /** For an operator of a JSONPath rule, the ones that make it hold first. */
 export function valuesForOperator(operator: string, operand: Json): readonly Wanted[] {
-  if (operator === 'IsPresent') return operand === true ? ['text', ABSENT, null] : [ABSENT, 'text', null];
+  if (operator === 'IsPresent')
+    return operand === true ? ['text', ABSENT, null] : [ABSENT, 'text', null];
   if (operator.startsWith('Is')) return typeValues(operator, operand === true);
   if (operator === 'StringMatches') return matching(String(operand));
   if (operator.startsWith('Numeric') && typeof operand === 'number') {
-    const near = operand > 0 && operand < 1 ? [operand / 2, (1 + operand) / 2] : [operand - 1, operand + 1];
+    const near =
+      operand > 0 && operand < 1 ? [operand / 2, (1 + operand) / 2] : [operand - 1, operand + 1];
     return [operand, ...near, 'text'];
   }
   if (operator.startsWith('Boolean')) return [operand === true, operand !== true, 'text'];
@@ -48,26 +50,33 @@ function instants(text: string): readonly Wanted[] {
 
 /** Texts that a pattern with `*` fits, and one that it does not. */
 function matching(pattern: string): readonly Wanted[] {
-  const filled = (by: string): string => pattern.replace(/\\(.)|\*/g, (_, escaped) => escaped ?? by);
+  const filled = (by: string): string =>
+    pattern.replace(/\\(.)|\*/g, (_, escaped) => escaped ?? by);
   return [filled(''), filled('x'), OTHER_TEXT, 0];
 }
 
 /** For a path with a filter or a wildcard: lists whose elements fit what the path asks of them. */
 export function valuesForFilter(path: string, operator: string, operand: Json): readonly Wanted[] {
-  const element: Record<string, Json> = {};
-  for (const [, name = '', quoted, number] of path.matchAll(
-    /@\.(\w+)\s*(?:==|>=|<=)\s*(?:['"]([^'"]*)['"]|(-?\d+(?:\.\d+)?))/g,
-  )) {
-    setOwn(element, name, quoted ?? Number(number));
-  }
-  for (const [, name = '', sign, number] of path.matchAll(/@\.(\w+)\s*([<>])\s*(-?\d+(?:\.\d+)?)/g)) {
-    setOwn(element, name, Number(number) + (sign === '>' ? 1 : -1));
-  }
+  const element = elementFor(path);
   // `[?(…)].last`, `[*].last`: that member is what is compared.
   const last = /[\])]\.(\w+)$/.exec(path)?.[1];
   const compared = valuesForOperator(operator, operand);
-  const elements = last === undefined ? [element] : compared.flatMap((value) => withMember(element, last, value));
+  const elements =
+    last === undefined ? [element] : compared.flatMap((value) => withMember(element, last, value));
   return [...elements.map((one): Json => [one]), [], [{}]];
+}
+
+/** An element that the filters of a path let through. */
+export function elementFor(path: string): JsonObject {
+  const element: Record<string, Json> = {};
+  for (const [, name = '', sign = '', quoted, bare] of path.matchAll(
+    /@(?:\.(?=\w)|\[')(\w+)(?:'\])?\s*(==|>=|<=|<|>)?\s*(?:['"]([^'"]*)['"]|([\w.-]+))?/g,
+  )) {
+    const number = bare === undefined ? Number.NaN : Number(bare);
+    if (Number.isNaN(number)) setOwn(element, name, quoted ?? bare ?? true);
+    else setOwn(element, name, number + (sign === '>' ? 1 : sign === '<' ? -1 : 0));
+  }
+  return element;
 }
 
 function withMember(element: JsonObject, name: string, value: Wanted): readonly JsonObject[] {
@@ -82,13 +91,16 @@ export function valuesForJsonata(text: string): readonly Wanted[] {
   const literals = literalsOf(text);
   const names = [...text.matchAll(/\[\s*([A-Za-z_]\w*)\s*=/g)].map(([, name = '']) => name);
   const near = literals.flatMap((literal): Json[] => {
-    if (typeof literal !== 'number') return [literal, [literal], `${literal}~`, { [literal]: true }];
+    if (typeof literal !== 'number')
+      return [literal, [literal], `${literal}~`, { [literal]: true }];
     const lists = [literal - 1, literal, literal + 1].filter(
       (length) => Number.isInteger(length) && length >= 0 && length <= 60,
     );
     return [
       literal,
-      ...(literal > 0 && literal < 1 ? [literal / 2, (1 + literal) / 2] : [literal - 1, literal + 1]),
+      ...(literal > 0 && literal < 1
+        ? [literal / 2, (1 + literal) / 2]
+        : [literal - 1, literal + 1]),
       ...lists.map((length) => Array.from({ length }, (_, index) => ({ index }))),
       ...lists.map((length) => 'x'.repeat(length)),
     ];
@@ -96,10 +108,26 @@ export function valuesForJsonata(text: string): readonly Wanted[] {
   const elements = names.flatMap((name) =>
     literals.flatMap((literal): Json[] => [{ [name]: literal }, [{ [name]: literal }]]),
   );
-  return [...near, ...elements, true, false, ABSENT, null, 'text', '', 1, 0, -1, [], [{}], {}, INSTANT];
+  return [
+    ...near,
+    ...elements,
+    true,
+    false,
+    ABSENT,
+    null,
+    'text',
+    '',
+    1,
+    0,
+    -1,
+    [],
+    [{}],
+    {},
+    INSTANT,
+  ];
 }
 
-function literalsOf(text: string): readonly (string | number)[] {
+export function literalsOf(text: string): readonly (string | number)[] {
   const found: (string | number)[] = [];
   for (const [, double, single, number] of text.matchAll(
     /"([^"]*)"|'([^']*)'|(?<![\w.$])(-?\d+(?:\.\d+)?)/g,
