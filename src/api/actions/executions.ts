@@ -23,6 +23,7 @@ import {
 import type { Input } from '../../wire/operations.js';
 import { expectArn, expectMachineArn, isVersionQualifier } from '../arns.js';
 import type { ApiContext } from '../context.js';
+import { isDamage } from '../damage.js';
 import { readPage, slicePage } from '../paging.js';
 import { resolveMachine } from '../resolve.js';
 import { startRequest } from '../starting.js';
@@ -60,6 +61,7 @@ export const executionActions: Actions<
 
   DescribeExecution: async (api, input) => {
     const state = await standardState(api, input.executionArn).catch(async (error) => {
+      // The journal is quarantined; its row still tells what it was.
       const row = isDamage(error) ? await api.engine.row(input.executionArn as ExecutionArn) : null;
       if (row === null) throw error;
       return row;
@@ -135,11 +137,6 @@ async function standardState(api: ApiContext, arn: string) {
   const state = await api.engine.state(arn as ExecutionArn);
   if (state === null) throw executionDoesNotExist(arn);
   return state;
-}
-
-/** The journal is quarantined; its row still tells what it was. */
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && error.name === 'JournalCorrupt';
 }
 
 async function executionFilter(

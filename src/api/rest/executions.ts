@@ -5,6 +5,7 @@ import { executionArn } from '../../wire/arn.js';
 import { conflict, executionDoesNotExist } from '../../wire/errors.js';
 import type { Input } from '../../wire/operations.js';
 import type { ApiContext } from '../context.js';
+import { readableState } from '../damage.js';
 import { streamEvents } from './events.js';
 import { machineArnOf, pageInput, PAGE_QUERY } from './names.js';
 import type { RestRequest, Route } from './route.js';
@@ -75,7 +76,7 @@ export const executionRoutes: readonly Route[] = [
       const executionArn = await findArn(api, request);
       const described = await request.run('DescribeExecution', { executionArn });
       const quarantine = await api.engine.quarantined(executionArn as ExecutionArn);
-      const origin = (await api.engine.state(executionArn as ExecutionArn))?.forkedFrom?.origin;
+      const origin = (await readableState(api, executionArn as ExecutionArn))?.forkedFrom?.origin;
       return {
         status: 200,
         body: {
