@@ -2,6 +2,7 @@
 import { assert } from '../lib/assert.js';
 import { getOwn, isObject, type JsonObject } from '../lib/json.js';
 import type { StateKind } from './fact.js';
+import { EXPRESS_SECONDS } from './limits.js';
 import type { Block, Machine, State } from './machine.js';
 import { ROOT_BLOCK } from './state.js';
 import { compileChoice } from './states/choice.js';
@@ -33,7 +34,11 @@ const COMPILERS = {
   Map: compileMap,
 } satisfies Record<StateKind, (definition: JsonObject, context: StateContext) => State>;
 
-export function compileMachine(definition: JsonObject): Machine {
+/** `type`: an Express execution ends after five minutes, whatever a longer TimeoutSeconds says (AWS quota). */
+export function compileMachine(
+  definition: JsonObject,
+  type: 'STANDARD' | 'EXPRESS' = 'STANDARD',
+): Machine {
   const blocks = new Map<string, Block>();
   const machineLanguage = languageOf(definition) ?? 'JSONPath';
   const compileBlock = (id: string, block: JsonObject): Block => {
@@ -56,8 +61,14 @@ export function compileMachine(definition: JsonObject): Machine {
     return COMPILERS[kind](state, { name, block, language, compileBlock });
   };
   const root = compileBlock(ROOT_BLOCK, definition);
-  const timeout = getOwn(definition, 'TimeoutSeconds');
-  return { root, blocks, timeoutSeconds: typeof timeout === 'number' ? timeout : null, definition };
+  return { root, blocks, timeoutSeconds: timeoutOf(definition, type), definition };
+}
+
+function timeoutOf(definition: JsonObject, type: 'STANDARD' | 'EXPRESS'): number | null {
+  const declared = getOwn(definition, 'TimeoutSeconds');
+  const seconds = typeof declared === 'number' ? declared : null;
+  if (type === 'STANDARD') return seconds;
+  return Math.min(seconds ?? EXPRESS_SECONDS, EXPRESS_SECONDS);
 }
 
 function languageOf(definition: JsonObject): 'JSONPath' | 'JSONata' | null {

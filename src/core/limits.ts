@@ -20,6 +20,8 @@ export const MAX_FACTS_PER_TURN = 500;
 export const MAX_SECONDS = 99_999_999;
 /** AWS: an execution may stay open for one year. */
 export const MAX_EXECUTION_MS = 365 * 24 * 3600 * 1000;
+/** AWS quota: an Express execution may stay open for five minutes. */
+export const EXPRESS_SECONDS = 300;
 /** Our reason: nesting deeper than this is a depth bomb, not data. */
 export const MAX_JSON_DEPTH = 512;
 

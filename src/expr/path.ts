@@ -158,8 +158,9 @@ export function compileReferencePath(text: string): ReferencePath {
     write(target, value) {
       const written = writeAt(target, keys, 0, value);
       if (written !== undefined) return written;
+      // The specification calls it States.ResultPathMatchFailure; AWS reports States.Runtime.
       throw new StatesError(
-        'States.ResultPathMatchFailure',
+        'States.Runtime',
         `Unable to apply ReferencePath ${text} to input ${quoteJson(target)}`,
       );
     },

@@ -47,7 +47,7 @@ export function forkOf(source: ForkSource, options: ForkOptions): Fork {
     options.definition === null
       ? source.revision
       : revisionOf(options.definition, source.revision.type);
-  const machine = compileMachine(JSON.parse(revision.definition) as JsonObject);
+  const machine = compileMachine(JSON.parse(revision.definition) as JsonObject, revision.type);
   const identity = identityOf(first.identity, options);
   const { now, wish } = options;
   const target = { identity, revision: revision.id, machine, now };

@@ -55,7 +55,7 @@ export class Machines {
   private machineOf(revision: Revision): Machine {
     const known = this.compiled.get(revision.id);
     if (known !== undefined) return known;
-    const machine = compileMachine(JSON.parse(revision.definition) as JsonObject);
+    const machine = compileMachine(JSON.parse(revision.definition) as JsonObject, revision.type);
     if (this.compiled.size >= MAX_COMPILED) {
       const [oldest] = this.compiled.keys();
       if (oldest !== undefined) this.compiled.delete(oldest);

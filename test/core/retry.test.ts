@@ -196,7 +196,7 @@ describe('in a run', () => {
       'text',
     );
     expect(run.state.status).toBe('FAILED');
-    expect(run.result).toMatchObject({ Error: 'States.ResultPathMatchFailure' });
+    expect(run.result).toMatchObject({ Error: 'States.Runtime' });
   });
 
   it('an error nobody catches ends the run with its name and cause', async () => {

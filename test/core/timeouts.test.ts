@@ -208,3 +208,30 @@ describe('a pause of the process', () => {
     expect(facts.filter((fact) => fact.type === 'TaskFailed')).toHaveLength(1);
   });
 });
+
+describe('an Express execution', () => {
+  const endOf = async (fields: JsonObject, type: 'STANDARD' | 'EXPRESS') => {
+    const definition = {
+      ...fields,
+      StartAt: 'W',
+      States: { W: { Type: 'Wait', Seconds: 600, End: true } },
+    };
+    const world = await openWorld({});
+    const startedAt = world.clock.now();
+    await world.engine.start(startRequest(definition, {}, { type }));
+    const { status } = await world.clock.runUntil(world.engine.ended(TEST_ARN));
+    return { status, afterMs: world.clock.now() - startedAt };
+  };
+
+  it('ends after five minutes, a standard one does not', async () => {
+    expect(await endOf({}, 'EXPRESS')).toEqual({ status: 'TIMED_OUT', afterMs: 300_000 });
+    expect(await endOf({}, 'STANDARD')).toEqual({ status: 'SUCCEEDED', afterMs: 600_000 });
+  });
+
+  it('ends earlier by its own TimeoutSeconds, never later', async () => {
+    const early = await endOf({ TimeoutSeconds: 10 }, 'EXPRESS');
+    expect(early).toEqual({ status: 'TIMED_OUT', afterMs: 10_000 });
+    const late = await endOf({ TimeoutSeconds: 900 }, 'EXPRESS');
+    expect(late).toEqual({ status: 'TIMED_OUT', afterMs: 300_000 });
+  });
+});

@@ -217,7 +217,7 @@ describe('ResultPath', () => {
   ])('%s cannot be applied to %j', (path, target) => {
     expect(() => compileReferencePath(path).write(target, 1)).toThrow(
       new StatesError(
-        'States.ResultPathMatchFailure',
+        'States.Runtime',
         `Unable to apply ReferencePath ${path} to input ${JSON.stringify(target)}`,
       ),
     );

@@ -23,8 +23,6 @@ import { MapRunDrive } from './run.js';
 import { Patience } from './patience.js';
 import type { World } from './world.js';
 
-/** AWS: an Express execution ends after five minutes. */
-const EXPRESS_SECONDS = 300;
 const PAGE = 500;
 
 export interface MapRunsWorld extends Omit<World, 'payloadBytes'> {
@@ -348,6 +346,5 @@ function childRevision(
   const language = getOwn(machine.definition, 'QueryLanguage');
   let definition = processor;
   if (language !== undefined) definition = withKey(definition, 'QueryLanguage', language);
-  if (type === 'EXPRESS') definition = withKey(definition, 'TimeoutSeconds', EXPRESS_SECONDS);
   return revisionOf(JSON.stringify(definition), type);
 }
