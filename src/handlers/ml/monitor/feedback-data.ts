@@ -151,7 +151,9 @@ async function collect(
   await options.live.settle();
   const window = windowOf(parameters, (options.now ?? Date.now)());
   const { rows } = await labelledRows(options.home, endpoint, window);
-  const latest = new Map(rows.map((row) => [row.text, row.label]));
+  // In the order of the texts, so that the same labels are the same dataset whenever they came.
+  const byText = rows.map((row) => [row.text, row.label] as const);
+  const latest = new Map([...new Map(byText)].sort(([a], [b]) => (a < b ? -1 : 1)));
   const rowOf = ([words, label]: readonly [string, string]): JsonObject => ({
     [textColumn]: words,
     [labelColumn]: label,
