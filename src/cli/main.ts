@@ -26,6 +26,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   test: async () => (await import('./commands/test.js')).addTest,
   mocks: async () => (await import('./commands/mocks.js')).addMocks,
   validate: async () => (await import('./commands/validate.js')).addValidate,
+  runs: async () => (await import('./commands/runs.js')).addRuns,
+  lineage: async () => (await import('./commands/lineage.js')).addLineage,
   models: async () => (await import('./commands/models.js')).addModels,
   endpoints: async () => (await import('./commands/endpoints.js')).addEndpoints,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,

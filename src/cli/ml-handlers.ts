@@ -13,6 +13,9 @@ import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
 import { imageFolderHandler } from '../handlers/ml/image-folder.js';
 import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
+import { cached } from '../handlers/ml/records/cached.js';
+import { withLineage } from '../handlers/ml/records/lineage.js';
+import { tracked } from '../handlers/ml/records/tracked.js';
 import { registerHandler } from '../handlers/ml/register.js';
 import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js';
 import { validateHandler } from '../handlers/ml/validate.js';
@@ -22,11 +25,15 @@ import type { TrainingJobTarget } from '../handlers/training-job/job.js';
 import { getOwn, isObject, type JsonObject } from '../lib/json.js';
 import type { S3Settings } from '../ml/data/source-s3.js';
 import { fineTune } from '../ml/fine-tune.js';
-import { openPolicies } from '../ml/gates/policy-store.js';
+import { openLineage } from '../ml/lineage/events.js';
+import { type PolicyStore, openPolicies } from '../ml/gates/policy-store.js';
 import { openRegistry } from '../ml/registry/index.js';
+import { openResultCache } from '../ml/result-cache.js';
+import { openRuns } from '../ml/tracking/run-store.js';
 import { openWorkspaces } from '../ml/workspace.js';
 import { endpointsFolder, openEndpoints } from '../serving/index.js';
 import { createServingHandlers } from './serving-handlers.js';
+import { VERSION } from './version.js';
 
 export interface MlHandlers {
   readonly handlers: readonly Handler[];
@@ -34,7 +41,7 @@ export interface MlHandlers {
   close(): Promise<void>;
 }
 
-export function createMlHandlers(options: {
+export interface MlHandlersOptions {
   readonly config: Config;
   readonly home: string;
   readonly secret: ReadSecret;
@@ -46,7 +53,9 @@ export function createMlHandlers(options: {
   readonly now?: () => number;
   /** URL of a module with `loadClassifier`; default: our own encoder. */
   readonly loader?: string;
-}): MlHandlers {
+}
+
+export function createMlHandlers(options: MlHandlersOptions): MlHandlers {
   const { config, home, secret } = options;
   const { now } = options;
   const registry = openRegistry({
@@ -75,20 +84,11 @@ export function createMlHandlers(options: {
   });
   return {
     handlers: [
-      ingest,
-      validateHandler,
-      preprocessHandler,
-      imageFolderHandler,
-      fineTuneHandler(training),
-      searchSpaceHandler,
-      selectBestHandler,
-      evaluateHandler(),
-      fairnessHandler,
-      compareHandler,
-      calibrateHandler,
-      gateHandler({ policies: openPolicies(join(home, 'policies')) }),
-      registerHandler({ registry }),
-      deployHandler(deploy),
+      ...[
+        ...ownHandlers({ ingest, training, policies: openPolicies(join(home, 'policies')) }),
+        registerHandler({ registry }),
+        deployHandler(deploy),
+      ].map(recordsOf(options)),
       ...serving.handlers,
       ...sagemaker.handlers,
     ],
@@ -96,6 +96,66 @@ export function createMlHandlers(options: {
       await sagemaker.stop();
       await serving.close();
     },
+  };
+}
+
+function ownHandlers(parts: {
+  readonly ingest: Handler;
+  readonly training: { readonly fineTune: FineTune };
+  readonly policies: PolicyStore;
+}): readonly Handler[] {
+  return [
+    parts.ingest,
+    validateHandler,
+    preprocessHandler,
+    imageFolderHandler,
+    fineTuneHandler(parts.training),
+    searchSpaceHandler,
+    selectBestHandler,
+    evaluateHandler(),
+    fairnessHandler,
+    compareHandler,
+    calibrateHandler,
+    gateHandler({ policies: parts.policies }),
+  ];
+}
+
+/** Their results follow from their parameters and inputs alone, so they may be answered from before. */
+const CACHEABLE: ReadonlySet<string> = new Set([
+  'ml:validate',
+  'ml:preprocess',
+  'ml:image-folder',
+  'ml:fine-tune',
+  'ml:evaluate',
+  'ml:fairness',
+  'ml:compare',
+  'ml:calibrate',
+]);
+const TRACKED: ReadonlySet<string> = new Set(['ml:fine-tune', 'ml:evaluate']);
+
+/** Run tracking innermost, so that a cached answer makes no run; lineage outermost. */
+function recordsOf(options: MlHandlersOptions): (handler: Handler) => Handler {
+  const { config, home, now } = options;
+  const clock = now === undefined ? {} : { now };
+  const always = new Set(config.cache.handlers);
+  const other = config.cache.handlers.find((name) => !CACHEABLE.has(name));
+  if (other !== undefined) {
+    throw new ConfigError(
+      `${config.path ?? 'The configuration'}, at /cache/handlers: "${other}" cannot be cached. ` +
+        `These can: ${[...CACHEABLE].join(', ')}.`,
+    );
+  }
+  const cache = openResultCache(join(home, 'cache'), now);
+  const runs = openRuns(join(home, 'mlruns'), now);
+  const { namespace, openLineageUrl: url } = config.lineage;
+  const lineage = openLineage({ folder: join(home, 'lineage'), namespace, ...clock });
+  return (handler) => {
+    const { resource } = handler;
+    const followed = TRACKED.has(resource) ? tracked(handler, runs) : handler;
+    const answered = CACHEABLE.has(resource)
+      ? cached(followed, { cache, version: VERSION, always, ...clock })
+      : followed;
+    return withLineage(answered, { lineage, url });
   };
 }
 

@@ -115,6 +115,8 @@ export const CONFIG_SCHEMA: JsonObject = closed({
     tasks: { type: 'object', additionalProperties: { type: 'object', required: ['spec'] } },
   }),
   connections: { type: 'object', additionalProperties: CONNECTION_SCHEMA },
+  cache: closed({ handlers: { type: 'array', items: text } }),
+  lineage: closed({ openLineageUrl: text, namespace: text }),
   sagemaker: closed({
     trainingDefaults: { type: 'object' },
     endpointDefaults: { type: 'object' },

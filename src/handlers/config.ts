@@ -40,6 +40,10 @@ export interface Config {
   readonly connections: ReadonlyMap<string, Connection>;
   /** Model endpoints, read by serving. */
   readonly endpoints: JsonObject;
+  /** Resources whose results are reused when nothing that went into them has changed. */
+  readonly cache: { readonly handlers: readonly string[] };
+  /** Where lineage events go besides the folder of this home. */
+  readonly lineage: { readonly openLineageUrl: string | null; readonly namespace: string };
   /** `trainingDefaults` and `endpointDefaults`: what a machine's SageMaker parameters leave out. */
   readonly sagemaker: JsonObject;
   /** Clusters that Jobs run on, and which tasks do. */
@@ -236,6 +240,11 @@ export function parseConfig(
       ),
     ),
     endpoints: raw.endpoints ?? {},
+    cache: { handlers: raw.cache?.handlers ?? [] },
+    lineage: {
+      openLineageUrl: raw.lineage?.openLineageUrl ?? null,
+      namespace: raw.lineage?.namespace ?? 'stepwell',
+    },
     sagemaker: raw.sagemaker ?? {},
     kubernetes: {
       ...raw.kubernetes,
@@ -262,6 +271,8 @@ interface RawConfig {
   readonly aws?: Partial<AwsConfig>;
   readonly connections?: Raw<RawConnection>;
   readonly endpoints?: JsonObject;
+  readonly cache?: Partial<Config['cache']>;
+  readonly lineage?: { readonly openLineageUrl?: string; readonly namespace?: string };
   readonly sagemaker?: JsonObject;
   readonly kubernetes?: KubernetesConfig;
 }
