@@ -102,7 +102,7 @@ function leavesOf(value: Json): ReadonlyMap<string, string> {
       for (const [key, part] of Object.entries(item))
         visit(part, name === '' ? key : `${name}.${key}`);
     } else if (isArray(item) && item.length > 0) {
-      item.forEach((part, i) => visit(part, `${name}[${i}]`));
+      for (const [i, part] of item.entries()) visit(part, `${name}[${i}]`);
     } else {
       const text = JSON.stringify(item);
       // A long text that changed in its middle must not look the same before and after.

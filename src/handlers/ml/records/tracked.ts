@@ -162,7 +162,7 @@ export function linksIn(value: Json, prefix = ''): Readonly<Record<string, strin
   const links: [string, string][] = [];
   const visit = (item: Json, name: string): void => {
     if (typeof item === 'string' && item.startsWith('artifact://')) links.push([name, item]);
-    else if (isArray(item)) item.forEach((part, i) => visit(part, `${name}[${i}]`));
+    else if (isArray(item)) for (const [i, part] of item.entries()) visit(part, `${name}[${i}]`);
     else if (isObject(item)) {
       for (const [key, part] of Object.entries(item))
         visit(part, name === '' ? key : `${name}.${key}`);
