@@ -12,14 +12,19 @@ import type { Revision } from './machines.js';
  */
 const AWS_OWNED_KEY = { type: 'AWS_OWNED_KEY' };
 
-/** `label` asks for the child machine of a Distributed Map; not `whole`, for metadata only. */
+/**
+ * `label` asks for the child machine of a Distributed Map, `child` is its definition where that is
+ * known (a generated label names no state); not `whole`, for metadata only.
+ */
 export function describeRevision(
   api: ApiContext,
   revision: Revision,
   label: string | null,
   whole: boolean,
+  child: string | null = null,
 ): WireObject {
-  const { text, definition } = readDefinition(revision, label);
+  const { text, definition } =
+    child === null ? readDefinition(revision, label) : { text: child, definition: objectOf(child) };
   const references = api.definitions.variableReferences(definition);
   const encryption =
     revision.encryptionConfiguration ??
@@ -43,12 +48,16 @@ function readDefinition(
   revision: Revision,
   label: string | null,
 ): { readonly text: string; readonly definition: JsonObject } {
-  const parsed = parseJson(revision.definition);
-  const definition = 'value' in parsed && isObject(parsed.value) ? parsed.value : {};
+  const definition = objectOf(revision.definition);
   if (label === null) return { text: revision.definition, definition };
   const processor = findLabelled(definition, label);
   if (processor === null) throw machineDoesNotExist(`${revision.machineArn}/${label}`);
   return { text: JSON.stringify(processor), definition: processor };
+}
+
+function objectOf(text: string): JsonObject {
+  const parsed = parseJson(text);
+  return 'value' in parsed && isObject(parsed.value) ? parsed.value : {};
 }
 
 function findLabelled(value: Json, label: string): JsonObject | null {

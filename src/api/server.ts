@@ -19,6 +19,7 @@ import type { Inspector } from '../runtime/test-state/inspector.js';
 import type { Store } from '../store/store.js';
 import { ApiError } from '../wire/errors.js';
 import { awsFace, sendAwsError } from './aws.js';
+import { openActivities } from './activities.js';
 import { Collection } from './collection.js';
 import { type ApiConfig, DEFAULT_CONFIG } from './config.js';
 import type { ApiContext } from './context.js';
@@ -122,7 +123,7 @@ export function createContext(options: ApiOptions): ApiContext {
     engine: options.engine,
     definitions: options.definitions,
     machines: new Machines(documents),
-    activities: new Collection(documents, 'activity'),
+    activities: openActivities(documents),
     tags: new Collection(documents, 'tags'),
     redriveTokens: new Collection(documents, 'redrive-tokens'),
     mapRuns: options.mapRuns ?? options.engine.mapRuns,

@@ -1,6 +1,7 @@
 /** The composition root: from configuration to a store, handlers and an engine that know each other. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { activityExistsIn } from '../api/activities.js';
 import { createAws } from '../handlers/aws/index.js';
 import { createExecutionHandler } from '../handlers/execution.js';
 import { createExecutionActions } from '../handlers/execution-actions.js';
@@ -186,6 +187,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
         services,
         log,
         mapItems,
+        activityExists: activityExistsIn(store.documents),
         limits: limits.limits,
         limitsOf: limits.limitsOf,
         ...instead,

@@ -1,6 +1,7 @@
 /** All that `decide` may know of the world: injected, so that the same facts follow from the same seed. */
 import type { Chance } from '../expr/scope.js';
 import type { EpochMs, Nonce } from '../lib/brand.js';
+import type { Eventually } from '../lib/eventually.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import type { Limits } from './limits.js';
 import type { TaskRef } from './stimulus.js';
@@ -29,6 +30,8 @@ export interface Env extends Chance {
   /** Stands in for the Context Object (TestState's `context`). */
   readonly contextObject?: JsonObject;
   nonce(): Nonce;
+  /** Whether somebody made this activity; absent where a simulated world answers for them all. */
+  readonly activityExists?: (activityArn: string) => Eventually<boolean>;
   /** Callback token of one attempt: only this engine can make it, and only for this attempt. */
   taskToken(executionArn: string, attempt: TaskRef): string;
 }

@@ -70,6 +70,8 @@ export interface EngineOptions {
   /** Other limits for some state machines, by name; null: `limits`. */
   readonly limitsOf?: (stateMachineName: string) => Limits | null;
   readonly onProgress?: (progress: TaskProgress) => void;
+  /** Whether an activity exists; without it every activity ARN is taken for one that does. */
+  readonly activityExists?: (activityArn: string) => Promise<boolean>;
   /** Reads the items and writes the results of Map Runs; without it only a state's own input. */
   readonly mapItems?: MapItems;
   /** Drives just these executions and what they start; others in the store stay as they are. */
@@ -468,8 +470,9 @@ class LocalEngine implements Engine {
   }
 
   private env(arn: ExecutionArn): Env {
-    const { random = Math.random, uuid = randomUUID } = this.options;
+    const { random = Math.random, uuid = randomUUID, activityExists } = this.options;
     return {
+      ...(activityExists === undefined ? {} : { activityExists }),
       now: this.clock.now(),
       limits: this.limitsOf(arn),
       random,

@@ -166,6 +166,33 @@ describe('Express machines', () => {
 });
 
 describe('activities', () => {
+  test('a task at one that does not exist fails before it is scheduled', async () => {
+    const activityArn = `arn:aws:states:us-east-1:123456789012:activity:${uniqueName('gone')}`;
+    const machine = await createMachine(
+      server.url,
+      JSON.stringify({
+        StartAt: 'A',
+        States: { A: { Type: 'Task', Resource: activityArn, End: true } },
+      }),
+    );
+    const { executionArn, error, cause } = await runToEnd(server.url, machine);
+    expect({ error, cause }).toEqual({
+      error: 'States.Runtime',
+      cause: `An error occurred while executing the state 'A' (entered at the event id #2). The activity ${activityArn} does not exist.`,
+    });
+    const { events } = (await api('GetExecutionHistory', { executionArn })).body;
+    expect(
+      events.map((event: { type: string; previousEventId: number }) => [
+        event.type,
+        event.previousEventId,
+      ]),
+    ).toEqual([
+      ['ExecutionStarted', 0],
+      ['TaskStateEntered', 0],
+      ['ExecutionFailed', 2],
+    ]);
+  });
+
   test('a worker gets the task, answers it, and cannot answer twice', async () => {
     const name = uniqueName('activity');
     const { body: activity } = await api('CreateActivity', { name });

@@ -1,4 +1,5 @@
 /** A whole server over a memory store, without handlers: for tests and as a stand-in. */
+import { activityExistsIn } from '../../src/api/activities.js';
 import { coreDefinitions } from '../../src/api/core-definitions.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/api/server.js';
 import type { Resources } from '../../src/runtime/dispatcher.js';
@@ -31,6 +32,7 @@ export async function startHarness(options: Partial<ServerOptions> = {}): Promis
       resources: NO_HANDLERS,
       services: NO_SERVICES,
       log: quiet as never,
+      activityExists: activityExistsIn(store.documents),
     }));
   const server = await startServer({
     host: '127.0.0.1',

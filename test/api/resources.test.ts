@@ -60,6 +60,33 @@ describe('state machines', () => {
     await api('StopExecution', { executionArn: started.body.executionArn });
   });
 
+  test('a child of a Map Run is asked for its machine, with a label and without', async () => {
+    const processor = {
+      ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+      StartAt: 'P',
+      States: { P: { Type: 'Pass', End: true } },
+    };
+    for (const label of [{ Label: 'Lab' }, {}]) {
+      const map = { Type: 'Map', ...label, ItemProcessor: processor, End: true };
+      const definition = JSON.stringify({ StartAt: 'M', States: { M: map } });
+      const machine = await createMachine(server.url, definition);
+      const { executionArn } = await runToEnd(server.url, machine, '[1]');
+      const [{ mapRunArn, stateMachineArn }] = (await api('ListMapRuns', { executionArn })).body
+        .mapRuns;
+      const [child] = (await api('ListExecutions', { mapRunArn })).body.executions;
+      const { body } = await api('DescribeStateMachineForExecution', {
+        executionArn: child.executionArn,
+      });
+      expect(body).toMatchObject({
+        stateMachineArn,
+        mapRunArn,
+        label: stateMachineArn.split('/')[1],
+        roleArn: ROLE,
+      });
+      expect(JSON.parse(body.definition)).toMatchObject({ StartAt: 'P', States: processor.States });
+    }
+  });
+
   test('deleting one stops what runs, and leaves the history', async () => {
     const machine = await createMachine(server.url, WAIT, { publish: true });
     const started = await api('StartExecution', { stateMachineArn: machine });

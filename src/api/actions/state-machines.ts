@@ -1,4 +1,6 @@
 /** State machines: create, update, describe, list, delete. */
+import type { ExecutionState } from '../../core/state.js';
+import type { ExecutionArn } from '../../lib/brand.js';
 import { deepEqual, type Json } from '../../lib/json.js';
 import { labelledMachineArn, machineArn, versionArn } from '../../wire/arn.js';
 import { epochSeconds } from '../../wire/dates.js';
@@ -96,13 +98,16 @@ export const stateMachineActions: Actions<
 
   DescribeStateMachineForExecution: async (api, input) => {
     const arn = expectArn(input.executionArn, 'execution');
-    const state = await api.engine.state(input.executionArn as never);
-    const revision = state === null ? null : await api.machines.revision(state.revision);
+    const state = await api.engine.state(input.executionArn as ExecutionArn);
+    const revision = state === null ? null : await machineRevisionOf(api, state);
     if (state === null || revision === null) {
       throw executionDoesNotExist(input.executionArn);
     }
+    const isChild = state.identity.mapRunArn !== null;
+    const child = isChild ? await api.engine.revision(state.revision) : null;
+    const whole = input.includedData !== 'METADATA_ONLY';
     return {
-      ...describeRevision(api, revision, arn.label, input.includedData !== 'METADATA_ONLY'),
+      ...describeRevision(api, revision, arn.label, whole, child?.definition ?? null),
       stateMachineArn: state.identity.stateMachineArn,
       updateDate: epochSeconds(revision.updatedAt),
       mapRunArn: state.identity.mapRunArn ?? undefined,
@@ -243,4 +248,14 @@ function sameSettings(a: MachineSettings, b: MachineSettings): boolean {
     settings.encryptionConfiguration as unknown as Json,
   ];
   return deepEqual(pick(a), pick(b));
+}
+
+/** The revision of the machine somebody made: a child of Map Runs has it from its outermost parent. */
+async function machineRevisionOf(api: ApiContext, state: ExecutionState): Promise<Revision | null> {
+  const { mapRunArn } = state.identity;
+  if (mapRunArn === null) return api.machines.revision(state.revision);
+  const mapRun = await api.mapRuns.get(mapRunArn);
+  if (mapRun === null) return null;
+  const parent = await api.engine.state(mapRun.executionArn as ExecutionArn);
+  return parent === null ? null : machineRevisionOf(api, parent);
 }

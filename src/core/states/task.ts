@@ -46,14 +46,16 @@ export function compileTask(definition: JsonObject, context: StateContext): Stat
         chain(credentials(effective), (assumed) =>
           chain(readSeconds(timeout, 'TimeoutSeconds', effective), (timeoutSeconds) =>
             chain(readSeconds(heartbeat, 'HeartbeatSeconds', effective), (heartbeatSeconds) =>
-              schedule(turn, id, {
-                resource,
-                parameters,
-                credentials: assumed,
-                nonce,
-                timeoutSeconds,
-                heartbeatSeconds,
-              }),
+              chain(expectActivity(turn, resource), () =>
+                schedule(turn, id, {
+                  resource,
+                  parameters,
+                  credentials: assumed,
+                  nonce,
+                  timeoutSeconds,
+                  heartbeatSeconds,
+                }),
+              ),
             ),
           ),
         ),
@@ -74,6 +76,15 @@ function taskScope(turn: Turn, id: FrameId, resource: TaskResource, nonce: Nonce
     ...(waits
       ? { taskToken: turn.env.taskToken(arn, { frame: id, scheduled: turn.nextSeq, nonce }) }
       : {}),
+  });
+}
+
+/** An activity may be deleted while machines still name it: nobody could ever take the task. */
+function expectActivity(turn: Turn, { kind, arn }: TaskResource): Eventually<void> {
+  const { activityExists } = turn.env;
+  if (kind !== 'activity' || activityExists === undefined) return undefined;
+  return chain(activityExists(arn), (exists) => {
+    if (!exists) throw runtimeError(`The activity ${arn} does not exist.`);
   });
 }
 
