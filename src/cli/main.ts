@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   test: async () => (await import('./commands/test.js')).addTest,
   mocks: async () => (await import('./commands/mocks.js')).addMocks,
   validate: async () => (await import('./commands/validate.js')).addValidate,
+  data: async () => (await import('./commands/data.js')).addData,
   runs: async () => (await import('./commands/runs.js')).addRuns,
   lineage: async () => (await import('./commands/lineage.js')).addLineage,
   models: async () => (await import('./commands/models.js')).addModels,

@@ -13,6 +13,7 @@ import { type FineTune, fineTuneHandler } from '../handlers/ml/fine-tune.js';
 import { imageFolderHandler } from '../handlers/ml/image-folder.js';
 import { ingestHandler } from '../handlers/ml/ingest.js';
 import { preprocessHandler } from '../handlers/ml/preprocess.js';
+import { profileHandler } from '../handlers/ml/profile.js';
 import { cached } from '../handlers/ml/records/cached.js';
 import { withLineage } from '../handlers/ml/records/lineage.js';
 import { tracked } from '../handlers/ml/records/tracked.js';
@@ -106,6 +107,7 @@ function ownHandlers(parts: {
 }): readonly Handler[] {
   return [
     parts.ingest,
+    profileHandler,
     validateHandler,
     preprocessHandler,
     imageFolderHandler,
@@ -122,6 +124,7 @@ function ownHandlers(parts: {
 
 /** Their results follow from their parameters and inputs alone, so they may be answered from before. */
 const CACHEABLE: ReadonlySet<string> = new Set([
+  'ml:profile',
   'ml:validate',
   'ml:preprocess',
   'ml:image-folder',

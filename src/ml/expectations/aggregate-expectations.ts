@@ -1,6 +1,7 @@
 /** Expectations about a whole column: its mean, its distinct values, its most common value. */
 import { type Json, type JsonObject, isObject } from '../../lib/json.js';
 import type { Cell } from '../data/record.js';
+import { percentile } from '../metrics/latency.js';
 import { cellAt, compareValues, type Evaluator, ExpectationProblem, keyOf } from './evaluator.js';
 import { columnOf, type Definition, DISTINCT_MAX, listOf } from './map-expectations.js';
 import { boundsOf, within } from './range.js';
@@ -156,12 +157,7 @@ function numbers() {
 
 /** Linear interpolation, the default of pandas and numpy. */
 function quantile(sorted: Float64Array, q: number): number | null {
-  if (sorted.length === 0) return null;
-  const at = (sorted.length - 1) * q;
-  const low = Math.floor(at);
-  const below = sorted[low] as number;
-  const above = sorted[Math.min(low + 1, sorted.length - 1)] as number;
-  return below + (above - below) * (at - low);
+  return sorted.length === 0 ? null : percentile(sorted, q);
 }
 
 function extreme(direction: 1 | -1): Gathering {

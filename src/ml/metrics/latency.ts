@@ -9,7 +9,8 @@ export interface Latency {
   readonly samples: number;
 }
 
-function percentile(sorted: ArrayLike<number>, share: number): number {
+/** Of ascending values; 0 when there are none. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return 0;
   const at = (sorted.length - 1) * share;
   const low = Math.floor(at);

@@ -1,0 +1,94 @@
+/** `stepwell data`: look into a dataset before a machine does. */
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { DataFailure } from '../../ml/data/data-failure.js';
+import { datasetRows } from '../../ml/data/dataset.js';
+import { profileSvg } from '../../ml/profile/picture.js';
+import { type ColumnProfile, type Profile, profile } from '../../ml/profile/profile.js';
+import { proposeSuite } from '../../ml/profile/propose.js';
+import { sparkline } from '../../ml/tracking/curve.js';
+import { Problem } from '../problem.js';
+import { bold, cyan, dim, yellow } from '../style.js';
+
+interface Options {
+  readonly json: boolean;
+  readonly suite?: string;
+  readonly svg?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  stepwell data profile data/customer_feedback.csv
+  stepwell data profile data/customer_feedback.csv --suite suite.json --svg histograms.svg`;
+
+export function addData(program: Command): void {
+  const data = program
+    .command('data')
+    .description('look into a dataset: types, gaps, histograms, proposed expectations')
+    .addHelpText('after', EXAMPLES);
+  data
+    .command('profile <file>')
+    .description('profile a CSV, JSON Lines, JSON or Parquet file')
+    .option('--suite <file>', 'write the proposed Great Expectations suite there')
+    .option('--svg <file>', 'write the histograms there')
+    .option('--json', 'print the profile as one line of JSON', false)
+    .exitOverride()
+    .action(async (file: string, options: Options) => {
+      const found = await profiled(file);
+      const suite = proposeSuite(found, basename(file).replace(/\..*$/, ''));
+      if (options.suite !== undefined)
+        await write(options.suite, `${JSON.stringify(suite, null, 2)}\n`);
+      if (options.svg !== undefined) await write(options.svg, profileSvg(found));
+      if (options.json) say(JSON.stringify(found));
+      else show(file, found, (suite.expectations as readonly unknown[]).length, options);
+    });
+}
+
+async function profiled(file: string): Promise<Profile> {
+  try {
+    return await profile(datasetRows({ path: file, address: file }, new AbortController().signal));
+  } catch (error) {
+    if (error instanceof DataFailure) throw new Problem(error.reason, null);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Problem(`There is no file ${file}.`, null);
+    throw error;
+  }
+}
+
+async function write(path: string, content: string): Promise<void> {
+  await writeFile(path, content).catch((error: Error) => {
+    throw new Problem(`${path}: ${error.message}`, null);
+  });
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function show(file: string, found: Profile, expectations: number, options: Options): void {
+  const rows = `${found.rows} rows${found.sampled ? ' read, there are more' : ''}`;
+  say(`${bold(file)}  ${rows}, ${found.columns.length} columns`);
+  const width = Math.max(...found.columns.map((column) => column.name.length), 0);
+  for (const column of found.columns) {
+    const gap = column.missing === 0 ? dim('complete') : yellow(`${column.missing} missing`);
+    say(
+      `  ${bold(column.name.padEnd(width))}  ${column.kind.padEnd(8)}  ${gap}  ${detail(column)}`,
+    );
+  }
+  const where = options.suite === undefined ? '--suite <file> writes them' : options.suite;
+  say(dim(`${expectations} expectations proposed (${where})`));
+}
+
+function detail({ numbers, lengths, top, distinct }: ColumnProfile): string {
+  const curve = (bins: readonly { readonly count: number }[]) =>
+    cyan(sparkline(bins.map((bin) => bin.count)));
+  if (numbers !== null)
+    return `${number(numbers.min)} … ${number(numbers.max)}  ${curve(numbers.histogram)}`;
+  if (distinct <= top.length)
+    return top.map(({ value, count }) => `${value} ${dim(String(count))}`).join(', ');
+  if (lengths === null) return `${distinct} different`;
+  return `${distinct} different, ${lengths.min} … ${lengths.max} characters  ${curve(lengths.histogram)}`;
+}
+
+function number(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(5);
+}
