@@ -19,6 +19,7 @@ import { withLineage } from '../handlers/ml/records/lineage.js';
 import { tracked } from '../handlers/ml/records/tracked.js';
 import { registerHandler } from '../handlers/ml/register.js';
 import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js';
+import { transformHandler } from '../handlers/ml/transform.js';
 import { validateHandler } from '../handlers/ml/validate.js';
 import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
 import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
@@ -110,6 +111,7 @@ function ownHandlers(parts: {
     profileHandler,
     validateHandler,
     preprocessHandler,
+    transformHandler,
     imageFolderHandler,
     fineTuneHandler(parts.training),
     searchSpaceHandler,
@@ -127,6 +129,7 @@ const CACHEABLE: ReadonlySet<string> = new Set([
   'ml:profile',
   'ml:validate',
   'ml:preprocess',
+  'ml:transform',
   'ml:image-folder',
   'ml:fine-tune',
   'ml:evaluate',

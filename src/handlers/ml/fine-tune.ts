@@ -23,10 +23,12 @@ import {
   fineTune as fineTuneInChild,
   type ProgressEvent,
 } from '../../ml/fine-tune.js';
+import { TRANSFORM_FILE } from '../../ml/transform/saved.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { compileCheck } from '../schema-check.js';
 import { HYPERPARAMETERS, readHyperparameters } from './fine-tune-hyperparameters.js';
 import { ADDRESS, type Address, locate, uriOf } from './ingest-support.js';
+import { loadTransform } from './transform.js';
 
 export type FineTune = (
   options: FineTuneOptions,
@@ -91,6 +93,10 @@ const PARAMETERS: JsonObject = {
       minItems: 1,
       description: 'Parts that must be the trained ones, such as ["head", "encoder.layer.3"].',
     },
+    transform: {
+      ...ADDRESS,
+      description: 'What ml:transform fitted: saved with the model and applied when it serves.',
+    },
     threads: { type: 'integer', minimum: 1, maximum: 64 },
     checkpointEverySteps: { type: 'integer', minimum: 1 },
     ...HYPERPARAMETER_SCHEMA,
@@ -114,7 +120,10 @@ export async function runFineTune(
   context: HandlerContext,
   options: FineTuneHandlerOptions,
 ): Promise<JsonObject> {
-  const asked = await askedFor(parameters, context, options);
+  const { transform, ...given } = parameters;
+  const saved =
+    transform === undefined ? null : await loadTransform(transform as unknown as Address, context);
+  const asked = await askedFor(given, context, options);
   const scratch = await context.scratch();
   const request = sha256(canonicalJson(asked.identity));
   await keepOnlySameWork(scratch, request);
@@ -145,6 +154,10 @@ export async function runFineTune(
   await writing;
   context.signal.throwIfAborted();
   showRates(outcome, context);
+  if (saved !== null) {
+    const text = `${JSON.stringify(saved, null, 2)}\n`;
+    await writeFile(join(outcome.modelDir, TRANSFORM_FILE), text);
+  }
   const model = await context.artifacts.putFolder(outcome.modelDir, { name: 'model' });
   const history = await storedCurve(curve, context);
   return plain({

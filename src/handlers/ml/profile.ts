@@ -40,17 +40,15 @@ async function run(parameters: Parameters, context: HandlerContext): Promise<Jso
   const suite = proposeSuite(found, parameters.suiteName ?? 'proposed');
   const put = async (name: string, content: string): Promise<string> =>
     (await context.artifacts.put(Buffer.from(content), { name })).uri;
-  const columns = found.columns
-    .slice(0, COLUMNS_SHOWN)
-    .map(
-      ({ name, kind, missing, completeness, distinct }): Json => ({
-        name,
-        kind,
-        missing,
-        completeness,
-        distinct,
-      }),
-    );
+  const columns = found.columns.slice(0, COLUMNS_SHOWN).map(
+    ({ name, kind, missing, completeness, distinct }): Json => ({
+      name,
+      kind,
+      missing,
+      completeness,
+      distinct,
+    }),
+  );
   return {
     rows: found.rows,
     sampled: found.sampled,

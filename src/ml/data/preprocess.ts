@@ -8,6 +8,7 @@ import { DataFailure } from './data-failure.js';
 import { SPLIT_CHARACTERS_MAX, SPLIT_ROWS_MAX } from './limits.js';
 import type { Cell, Row } from './record.js';
 import { type LabelledText, majorityLabel, type Side, type Split, split } from './split.js';
+import { normaliseText } from '../transform/text.js';
 import { didYouMeanInside } from '../../lib/suggest.js';
 
 export interface PreprocessParameters {
@@ -204,11 +205,7 @@ function cellOf(row: Row, column: string, number: number, world: PreprocessWorld
 }
 
 function clean(value: Cell, { clean: rules }: Settings): string {
-  let text = value === null ? '' : String(value);
-  if (rules.unicode !== false) text = text.normalize(rules.unicode);
-  if (rules.collapseWhitespace) text = text.replace(/\s+/g, ' ');
-  if (rules.trim) text = text.trim();
-  return rules.lowercase ? text.toLowerCase() : text;
+  return normaliseText(value === null ? '' : String(value), rules);
 }
 
 function labelOf(

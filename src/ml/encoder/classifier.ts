@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '../../lib/json.js';
 import { getOwn, isObject } from '../../lib/json.js';
+import { savedTextTransform } from '../transform/saved.js';
 import { openSession, runSession, type Session } from '../onnx/session.js';
 import type { Tensor } from '../onnx/tensor.js';
 import { type EncoderConfig, isKnownArchitecture, longestSequence, parseConfig } from './config.js';
@@ -53,7 +54,7 @@ export async function loadClassifier(
   const prepare = config.image === null ? textRows(folder, config) : imageRows(folder, config);
   const model = readFileSync(join(folder, 'onnx', 'model.onnx'));
   const session = await openSession(model, options.threads ?? 1);
-  const rows = prepare(session, options.imageFolder ?? null);
+  const rows = cleaned(prepare(session, options.imageFolder ?? null), savedTextTransform(folder));
   return {
     labels,
     predict: async (inputs) =>
@@ -65,6 +66,11 @@ export async function loadClassifier(
 
 /** Runs inputs through a session: one row of the output per input. */
 type Rows = (inputs: readonly string[], output: string) => Promise<Float32Array[]>;
+
+/** Texts go through what was fitted with the training data, before anything else sees them. */
+function cleaned(rows: Rows, clean: ((text: string) => string) | null): Rows {
+  return clean === null ? rows : (inputs, output) => rows(inputs.map(clean), output);
+}
 
 function textRows(folder: string, config: EncoderConfig): (session: Session) => Rows {
   const tokenize = loadTokenizer(folder, { maxLength: lengthLimit(folder, config) });
