@@ -69,9 +69,7 @@ export class ProgressView implements Watcher {
         this.failed(fact, indent);
         break;
       case 'FanOutStarted':
-        this.line(
-          `${indent}${cyan('▸')} ${fact.width} ${fact.kind === 'Map' ? 'iterations' : 'branches'}`,
-        );
+        this.line(`${indent}${cyan('▸')} ${childrenOf(fact.kind, fact.width)}`);
         break;
       default:
     }
@@ -145,4 +143,9 @@ function plain(value: Json): string {
 export function firstLine(text: string): string {
   const line = text.split('\n', 1)[0] ?? '';
   return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+}
+
+function childrenOf(kind: 'Map' | 'Parallel', width: number): string {
+  const [one, many] = kind === 'Map' ? ['iteration', 'iterations'] : ['branch', 'branches'];
+  return `${width} ${width === 1 ? one : many}`;
 }

@@ -248,6 +248,7 @@ describe('Map', () => {
     const selector = {
       'i.$': '$$.Map.Item.Index',
       'v.$': '$$.Map.Item.Value',
+      's.$': '$$.Map.Item.Source',
       'from.$': '$.from',
     };
     const run = await runMachine(
@@ -256,8 +257,8 @@ describe('Map', () => {
       SCRIPT,
     );
     expect(run.result).toEqual([
-      { i: 0, v: 'a', from: 'state' },
-      { i: 1, v: 'b', from: 'state' },
+      { i: 0, v: 'a', s: 'STATE_DATA', from: 'state' },
+      { i: 1, v: 'b', s: 'STATE_DATA', from: 'state' },
     ]);
   });
 

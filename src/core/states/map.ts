@@ -83,12 +83,15 @@ function startIterations(
       if (select === null) return item;
       const scope = new FrameScope(turn, turn.frame(id), open.input, {
         retryable: true,
-        mapItem: { Index: index, Value: item },
+        mapItem: { Index: index, Value: item, Source: STATE_DATA },
       });
       return select(scope);
     },
   );
 }
+
+/** `$$.Map.Item.Source` of items that come with the state's input (any other: an S3 URI). */
+export const STATE_DATA = 'STATE_DATA';
 
 export type ItemSelector = (scope: FrameScope) => Eventually<Json>;
 

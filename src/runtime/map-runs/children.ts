@@ -7,6 +7,7 @@ import { FrameScope } from '../../core/context.js';
 import type { MapRunRequest } from '../../core/fact.js';
 import type { MapRunPlan } from '../../core/machine.js';
 import { createBatcher } from '../../core/map-run.js';
+import { STATE_DATA } from '../../core/states/map.js';
 import type { Frame } from '../../core/state.js';
 import type { Turn } from '../../core/turn.js';
 import { TaskFailure } from '../../handlers/handler.js';
@@ -130,8 +131,6 @@ async function* itemChunks(source: ChildSource): AsyncGenerator<readonly Item[]>
     if (left <= 0) return;
   }
 }
-
-const STATE_DATA = 'STATE_DATA';
 
 function inlineItems(items: Json): Item[] {
   if (isArray(items)) return items.map((value) => ({ value, key: null, source: STATE_DATA }));
