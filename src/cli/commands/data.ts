@@ -1,9 +1,14 @@
 /** `stepwell data`: look into a dataset before a machine does. */
 import { writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
+import { createArtifactStore } from '../../handlers/artifacts.js';
+import { loadConfig } from '../../handlers/config.js';
 import { DataFailure } from '../../ml/data/data-failure.js';
 import { datasetRows } from '../../ml/data/dataset.js';
+import { exportSteps } from '../../ml/lineage/dvc-export.js';
+import { openLineage } from '../../ml/lineage/events.js';
+import { stepsOf } from '../../ml/lineage/graph.js';
 import { profileSvg } from '../../ml/profile/picture.js';
 import { type ColumnProfile, type Profile, profile } from '../../ml/profile/profile.js';
 import { proposeSuite } from '../../ml/profile/propose.js';
@@ -20,13 +25,21 @@ interface Options {
 const EXAMPLES = `
 Examples:
   stepwell data profile data/customer_feedback.csv
-  stepwell data profile data/customer_feedback.csv --suite suite.json --svg histograms.svg`;
+  stepwell data profile data/customer_feedback.csv --suite suite.json --svg histograms.svg
+  stepwell data dvc run-5a2c39588a --to exported     (what an execution read and made, for DVC)`;
 
 export function addData(program: Command): void {
   const data = program
     .command('data')
-    .description('look into a dataset: types, gaps, histograms, proposed expectations')
+    .description('look into a dataset: types, gaps, histograms, proposed expectations; DVC files')
     .addHelpText('after', EXAMPLES);
+  data
+    .command('dvc <execution>')
+    .description('write what an execution read and made as DVC files')
+    .requiredOption('--to <folder>', 'a folder for dvc.yaml, dvc.lock, data/ and .dvc/cache')
+    .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
+    .exitOverride()
+    .action(exportDvc);
   data
     .command('profile <file>')
     .description('profile a CSV, JSON Lines, JSON or Parquet file')
@@ -43,6 +56,27 @@ export function addData(program: Command): void {
       if (options.json) say(JSON.stringify(found));
       else show(file, found, (suite.expectations as readonly unknown[]).length, options);
     });
+}
+
+async function exportDvc(execution: string, options: DvcOptions): Promise<void> {
+  const config = await loadConfig(options.config ?? null, process.cwd());
+  const { namespace } = config.lineage;
+  const lineage = openLineage({ folder: join(config.stateFolder, 'lineage'), namespace });
+  const steps = stepsOf(await lineage.events()).filter(
+    (step) => step.execution === execution || step.execution.endsWith(`:${execution}`),
+  );
+  if (steps.length === 0) throw new Problem(`No lineage of the execution "${execution}".`, null);
+  const artifacts = createArtifactStore(config.artifacts);
+  const made = await exportSteps(steps, options.to, (uri) => artifacts.path(uri));
+  say(
+    `${options.to}: dvc.yaml and dvc.lock with ${made.stages} stages, ${made.files} paths in .dvc/cache`,
+  );
+  for (const uri of made.missing) say(yellow(`  not there any more: ${uri}`));
+}
+
+interface DvcOptions {
+  readonly config?: string;
+  readonly to: string;
 }
 
 async function profiled(file: string): Promise<Profile> {

@@ -62,6 +62,7 @@ async function answered(
   options: CachedOptions,
 ): Promise<Json> {
   const { cache, version, now = Date.now } = options;
+  const { stateName } = context.task;
   const question = await questionOf(handler.resource, version, parameters, context);
   const maxAge = isObject(wanted) ? getOwn(wanted, 'maxAgeSeconds') : undefined;
   const answer = await cache.ask(question, typeof maxAge === 'number' ? maxAge * 1000 : null);
@@ -72,9 +73,8 @@ async function answered(
       const at = new Date(answer.result.at).toISOString();
       const details = { cache: { hit: true, key: answer.key, at, by: answer.result.by } };
       context.progress(1, 1, `cached: the result of ${at} by ${answer.result.by}`, details);
-      context.log.info('A task was answered from the cache.', {
-        state: context.task.stateName,
-        ...details,
+      context.log.info(`${stateName} is answered from the cache: the result of ${at}.`, {
+        by: answer.result.by,
       });
       return answer.result.output;
     }
@@ -83,7 +83,7 @@ async function answered(
   }
   const details = { cache: { hit: false, key: answer.key, reasons } };
   context.progress(0, 0, `not cached: ${reasons.join('; ')}`, details);
-  context.log.info('A task is not in the cache.', { state: context.task.stateName, ...details });
+  context.log.info(`${stateName} is not cached: ${reasons.join('; ')}.`);
   const output = await handler.run(parameters, context);
   await cache
     .keep(question, { output, at: now(), by: context.task.executionArn })

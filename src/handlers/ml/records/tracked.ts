@@ -65,6 +65,9 @@ async function begin(
   }
 }
 
+/** Say where a run is, not how good it is. */
+const COUNTERS: ReadonlySet<string> = new Set(['step', 'totalSteps', 'epoch']);
+
 class Recorder implements Recording {
   private writing: Promise<void> = Promise.resolve();
   private warned = false;
@@ -87,7 +90,7 @@ class Recorder implements Recording {
     const step = getOwn(details, 'step');
     if (typeof step !== 'number') return;
     this.lastStep = Math.max(this.lastStep, step);
-    const numbers = numbersOf(details).filter(([name]) => name !== 'step' && name !== 'totalSteps');
+    const numbers = numbersOf(details).filter(([name]) => !COUNTERS.has(name));
     // An epoch's end repeats its last step with the mean loss: that is another metric.
     const key = `${step}`;
     const isRepeated = key === this.lastKey;
