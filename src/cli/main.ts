@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   describe: async () => (await import('./commands/executions.js')).addExecutions,
   history: async () => (await import('./commands/executions.js')).addExecutions,
   stop: async () => (await import('./commands/executions.js')).addExecutions,
+  cost: async () => (await import('./commands/cost.js')).addCost,
   debug: async () => (await import('./commands/debug.js')).addDebug,
   explore: async () => (await import('./commands/explore.js')).addExplore,
   explain: async () => (await import('./commands/explain.js')).addExplain,

@@ -24,6 +24,7 @@ import { ROLE_ARN } from '../names.js';
 import { EXIT, Problem } from '../problem.js';
 import { replayFile } from '../replaying.js';
 import { firstLine, ProgressView } from '../progress.js';
+import { simulateAtScale } from '../scaling.js';
 import { bold, dim, duration, green, red, yellow } from '../style.js';
 
 interface SimulateCommand {
@@ -32,6 +33,7 @@ interface SimulateCommand {
   readonly case?: string;
   readonly replay?: string;
   readonly machine: readonly string[];
+  readonly scale?: number;
   readonly seed: number;
   readonly time: TimeMode;
   readonly startAt?: number;
@@ -53,6 +55,7 @@ Examples:
   stepwell simulate order.asl.json --replay history.json     exit status 1 when an event differs
   stepwell simulate order.asl.json --seed 4 --json       another order of simultaneous events
   stepwell simulate order.asl.json --time 60x            a minute a second
+  stepwell simulate order.asl.json --scale 10000         10,000 times the items: which limit breaks first
 docs/testing.md describes the mock files.`;
 
 export function addSimulate(program: Command): void {
@@ -77,6 +80,11 @@ export function addSimulate(program: Command): void {
       'definition that nested executions of this name run for real; may be given several times',
       (value: string, all: readonly string[]) => [...all, value],
       [] as readonly string[],
+    )
+    .option(
+      '--scale <n>',
+      'n times the items and payloads, worked out from a few small runs: which AWS limit breaks first (exit status 1), and the cost',
+      parseScale,
     )
     .option(
       '--seed <number>',
@@ -126,6 +134,12 @@ export function parseSeed(text: string): number {
   throw new InvalidArgumentError('A seed is a whole number from 0.');
 }
 
+export function parseScale(text: string): number {
+  const scale = Number(text);
+  if (Number.isSafeInteger(scale) && scale >= 1 && scale <= 1e12) return scale;
+  throw new InvalidArgumentError('Use a whole number from 1, such as 10000.');
+}
+
 export function parseTime(text: string): TimeMode {
   if (text === 'skip' || text === 'real') return text;
   const match = /^(\d+(?:\.\d+)?)x$/.exec(text);
@@ -159,6 +173,10 @@ async function run(path: string, options: SimulateCommand): Promise<number> {
   const input =
     options.input === undefined ? plausibleInput(definition) : await readInput(options.input);
   if (options.input === undefined && view !== null) tellInput(input, view);
+  if (options.scale !== undefined) {
+    const { json, scale, seed, type } = options;
+    return simulateAtScale({ definition, input, mocks, type, scale, seed, json });
+  }
   const machines = await readMachines(options.machine);
   const signal = stopOnSignal();
   const run = await simulate({

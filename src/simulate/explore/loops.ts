@@ -14,6 +14,13 @@ export function loopFindings(search: Search): readonly Finding[] {
   return [...endless, ...open.flatMap(({ states }) => longLoop(search, states))];
 }
 
+/** Loops of every block, each as the names of its states. */
+export function loopsOf(definition: JsonObject): readonly (readonly string[])[] {
+  return blocksOf(definition)
+    .flatMap(cyclesOf)
+    .map(({ states }) => states);
+}
+
 interface Cycle {
   readonly states: readonly string[];
   readonly hasExit: boolean;
