@@ -1,7 +1,7 @@
 /** What would make the bill smaller, and whether Express is a choice at all. */
 import { getOwn, isObject, type JsonObject } from '../../lib/json.js';
 import { statesOf } from '../machine-states.js';
-import { loopsOf } from '../explore/loops.js';
+import { loopsOf } from '../explore/transitions.js';
 import type { Estimate } from './estimate.js';
 import type { Usage } from './usage.js';
 

@@ -12,7 +12,7 @@ import { getOwn, isArray, isObject, type Json, type JsonObject, withKey } from '
 import { ABSENT, type Location, readAt, startsWith, type Wanted, writeAt } from './location.js';
 import { effectiveInput, type Slot, slotOf, slotsOfJsonata } from './slots.js';
 import type { Sighting } from './sightings.js';
-import { textValues, valuesForFilter, valuesForJsonata, valuesForOperator } from './values.js';
+import { textValues, valuesForJsonata, valuesForOperator } from './values.js';
 
 /** `null`: Default; `'none'`: no rule holds and there is no Default. */
 export type Arm = number | null | 'none';
@@ -31,6 +31,8 @@ export type Solution =
 /** Our reason: a Choice is solved in some milliseconds or left to other runs. */
 const MAX_EVALUATIONS = 3000;
 const MAX_SOLUTIONS = 4;
+/** With more places than this not every combination is tried. */
+const MAX_PROVEN = 4;
 
 interface World {
   readonly doc: Json;
@@ -72,6 +74,7 @@ export async function solveArm(sighting: Sighting, arm: Arm): Promise<Solution> 
     budget.left > 0 &&
     all <= MAX_EVALUATIONS / 2 &&
     domains.length > 0 &&
+    domains.length <= MAX_PROVEN &&
     domains.every(({ complete }) => complete) &&
     areApart(domains.map(({ slot }) => slot));
   if (!isProof || typeof arm !== 'number') return { is: 'unknown' };
@@ -150,7 +153,6 @@ function collect(
   const operand = getOwn(rule, operator) as Json;
   const slot = slotOf(variable);
   if (!operator.endsWith('Path')) {
-    if (slot?.whole === false) add(slot, valuesForFilter(variable, operator, operand), false);
     add(slot, valuesForOperator(operator, operand), operator !== 'StringMatches');
     return;
   }
@@ -205,9 +207,9 @@ function assigned(world: World, assignments: readonly Assignment[]): World {
 /** Nothing changed, one place, two, three, then all: the fewest changes first. */
 function* combinations(domains: readonly Domain[]): Generator<readonly Assignment[]> {
   yield [];
-  const sizes = domains.length <= 4 ? domains.map((_, index) => index + 1) : [1, 2, 3];
+  const sizes = domains.length <= MAX_PROVEN ? domains.map((_, index) => index + 1) : [1, 2, 3];
   for (const size of sizes) yield* chosen(domains, size, 0, []);
-  if (domains.length <= 4) return;
+  if (domains.length <= MAX_PROVEN) return;
   // Many places at once: the same turn of every list (all equal, all above, …).
   const longest = Math.max(...domains.map(({ values }) => values.length));
   for (let turn = 0; turn < longest; turn++) {

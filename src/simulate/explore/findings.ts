@@ -11,6 +11,8 @@ import { type Candidate, withOverride } from './candidate.js';
 import { type Finding, pointerOf, type Severity } from './finding.js';
 import { growthFindings } from './growth.js';
 import { loopFindings } from './loops.js';
+import { leadsTo, statesCutOff } from './transitions.js';
+import { smallest } from './scripts.js';
 import type { Origin } from './origins.js';
 import { outcomesOf } from './outcomes.js';
 import { readsOf } from './repairs.js';
@@ -31,8 +33,33 @@ export async function findingsOf(search: Search): Promise<readonly Finding[]> {
     ...growthFindings(search),
     ...neverReached(search),
   ];
-  const unique = new Map(found.map((one) => [`${one.code} ${one.location} ${one.message}`, one]));
-  return [...unique.values()].sort((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity));
+  // The first of several alike: it is the shortest way there.
+  const unique = new Map(
+    found.toReversed().map((one) => [`${one.code} ${one.location} ${one.message}`, one]),
+  );
+  const ordered = found.filter((one) => [...unique.values()].includes(one));
+  return minimised(
+    search,
+    ordered.sort((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity)),
+  );
+}
+
+/** With the least input and the fewest mocks that still show it, as far as the time goes. */
+async function minimised(
+  search: Search,
+  findings: readonly Finding[],
+): Promise<readonly Finding[]> {
+  const done: Finding[] = [];
+  for (const finding of findings) {
+    const { script, severity, shows } = finding;
+    const isWorth = script !== null && shows !== undefined && severity !== 'info';
+    done.push(
+      isWorth && !search.isLate()
+        ? { ...finding, script: await smallest(search, script, shows) }
+        : finding,
+    );
+  }
+  return done;
 }
 
 function unreachable({ options }: Search): readonly Finding[] {
@@ -73,7 +100,7 @@ function missingFields(search: Search): readonly Finding[] {
       if (sighting.failure === null && sighting.exit?.by !== 'failure') continue;
       for (const { field, origin, text, value } of readsOf(sighting)) {
         const writer = value === undefined ? writerWithout(origin) : null;
-        if (writer === null || writer === sighting) continue;
+        if (writer === null || writer === sighting || !isToBlame(text, sighting)) continue;
         found.push({
           code: 'EX_MISSING_FIELD',
           severity: 'error',
@@ -82,12 +109,19 @@ function missingFields(search: Search): readonly Finding[] {
           state: sighting.name,
           location: under(pointerOf(search, sighting.name) ?? '', field),
           script: trial.candidate,
-          shows: (run) => run.pathTaken.includes(sighting.name),
+          shows: ({ cause, status }) =>
+            status === 'FAILED' && cause?.includes(`state '${sighting.name}'`) === true,
         });
       }
     }
   }
   return found;
+}
+
+/** JSONata may ask for what is not there; only the expression that failed counts. */
+function isToBlame(text: string, { failure, state }: Sighting): boolean {
+  if (state.flow.language !== 'JSONata') return true;
+  return failure?.cause?.includes(text.slice(2, -2).trim()) === true;
 }
 
 function writerWithout(origin: Origin): Sighting | null {
@@ -195,31 +229,47 @@ function neverReached(search: Search): readonly Finding[] {
   const { options, proofs, report } = search;
   const { scopes } = survey(options.definition, { type: options.type, strict: false });
   const known = new Set(scopes.flatMap(lintReachability).map(({ location }) => location));
-  const failing = alwaysFailing(search);
+  const cutOff = statesCutOff(options.definition, new Set(proofs.contradictions.keys()));
   return report.places
     .filter(
-      ({ hits, id, pointer }) =>
-        hits === 0 && !proofs.contradictions.has(id) && !known.has(pointer),
+      ({ hits, id, kind }) => hits === 0 && kind !== 'transition' && !proofs.contradictions.has(id),
     )
-    .filter(({ kind }) => kind !== 'transition')
-    .map(({ id, pointer, state, title }) => ({
-      code: 'EX_NOT_REACHED',
-      severity: 'info' as const,
-      message: `no run reached ${title}${failing === null ? '' : `; every run stops before it at ${failing}`}`,
-      mend: 'It may need data that explore cannot make up: give --input or --mocks, or more with --max-paths.',
-      state: id === placeId('state', state) ? state : null,
-      location: pointer,
-      script: null,
-    }));
+    .filter(({ pointer }) => !known.has(pointer))
+    .map(({ id, kind, pointer, state, title }) => {
+      const place = {
+        state: id === placeId('state', state) ? state : null,
+        location: pointer,
+        script: null,
+      };
+      if (kind === 'state' && cutOff.has(state)) {
+        return {
+          ...place,
+          code: 'EX_UNREACHABLE_STATE',
+          severity: 'error' as const,
+          message: `no input leads to ${state}: every way there goes through a rule that never holds`,
+          mend: 'Mend the rules, or remove the state.',
+        };
+      }
+      const before = stopsBefore(search, state);
+      return {
+        ...place,
+        code: 'EX_NOT_REACHED',
+        severity: 'info' as const,
+        message: `no run reached ${title}${before === null ? '' : `; every run that comes near stops at ${before}`}`,
+        mend: 'It may need data that explore cannot make up: give --input or --mocks, or more with --max-paths.',
+      };
+    });
 }
 
-function alwaysFailing({ report, trials }: Search): string | null {
+/** A state on the way to this one that no run has left. */
+function stopsBefore({ options, report, trials }: Search, state: string): string | null {
   const stuck = report.places.find(
-    ({ hits, id, kind, state }) =>
-      kind === 'transition' &&
-      hits === 0 &&
-      id === placeId('transition', state) &&
-      trials.some(({ sightings }) => sightings.some(({ name }) => name === state)),
+    (place) =>
+      place.kind === 'transition' &&
+      place.hits === 0 &&
+      place.state !== state &&
+      leadsTo(options.definition, place.state, state) &&
+      trials.some(({ sightings }) => sightings.some(({ name }) => name === place.state)),
   );
   return stuck?.state ?? null;
 }

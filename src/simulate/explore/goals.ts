@@ -1,9 +1,10 @@
 /** What a run shows to be within reach, and candidates that should reach it. */
-import { getOwn } from '../../lib/json.js';
+import { getOwn, type JsonObject } from '../../lib/json.js';
 import { placeId } from '../coverage/places.js';
 import { type Arm, solveArm } from './arms.js';
 import { type Candidate, withOverride } from './candidate.js';
 import { edited } from './edits.js';
+import { leadsTo } from './transitions.js';
 import { itemsOrigin } from './origins.js';
 import { namesIn, outcomeFor, rulesOf, UNFORESEEN } from './outcomes.js';
 import { isOfData, repairs } from './repairs.js';
@@ -19,6 +20,7 @@ export interface Goal {
 }
 
 export interface Proofs {
+  readonly definition: JsonObject;
   /** Arms that no values lead to, by place. */
   readonly contradictions: Map<string, string>;
 }
@@ -84,11 +86,26 @@ function armGoals(base: Candidate, sighting: Sighting, proofs: Proofs): readonly
     ...rulesOf(definition, 'Choices').map((_, index) => index),
     fallback,
   ];
-  return arms.map((arm) => ({
-    id: placeId('choice', sighting.name, arm ?? 'Default'),
-    once: arm === 'none',
-    candidates: () => candidatesForArm(base, sighting, arm, proofs),
-  }));
+  return arms.flatMap((arm) => {
+    const id = placeId('choice', sighting.name, arm ?? 'Default');
+    const goal = {
+      id,
+      once: arm === 'none',
+      candidates: () => candidatesForArm(base, sighting, arm, proofs),
+    };
+    if (arm === 'none' || !isLoop(sighting, arm, proofs)) return [goal];
+    // The same condition every time round: does anything end it?
+    const again = async (): Promise<readonly Candidate[]> =>
+      (await candidatesForArm(base, sighting, arm, proofs, true)).slice(0, 2);
+    return [goal, { id: `loop ${id}`, once: true, candidates: again }];
+  });
+}
+
+/** The arm leads back to the Choice. */
+function isLoop({ name, state }: Sighting, arm: number | null, { definition }: Proofs): boolean {
+  const rule = arm === null ? null : rulesOf(state.definition, 'Choices')[arm];
+  const target = rule === null ? getOwn(state.definition, 'Default') : rule && getOwn(rule, 'Next');
+  return typeof target === 'string' && (target === name || leadsTo(definition, target, name));
 }
 
 async function candidatesForArm(
@@ -96,6 +113,7 @@ async function candidatesForArm(
   sighting: Sighting,
   arm: Arm,
   proofs: Proofs,
+  spread = false,
 ): Promise<readonly Candidate[]> {
   const id = placeId('choice', sighting.name, arm ?? 'Default');
   const solution = await solveArm(sighting, arm);
@@ -105,7 +123,7 @@ async function candidatesForArm(
     assignments.reduce<readonly Candidate[]>(
       (made, { slot, value }) => {
         const origin = originOfSlot(sighting, slot);
-        return made.flatMap((one) => edited(one, origin, value)).slice(0, 24);
+        return made.flatMap((one) => edited(one, origin, value, spread)).slice(0, 24);
       },
       [{ ...base, aim: id }],
     ),

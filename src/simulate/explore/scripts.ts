@@ -81,7 +81,7 @@ function reachedBy({ options }: Search, run: Simulation): readonly string[] {
 }
 
 /** Without every answer, and every member of the input, that it does without. */
-async function smallest(
+export async function smallest(
   search: Search,
   candidate: Candidate,
   isEnough: (run: Simulation) => boolean,
@@ -96,6 +96,7 @@ async function smallest(
 }
 
 function* smallerOnes(best: () => Candidate): Generator<Candidate> {
+  yield { ...best(), input: {} };
   for (const override of [...best().overrides]) {
     const overrides = best().overrides.filter((one) => one !== override);
     yield { ...best(), overrides };

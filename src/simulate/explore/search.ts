@@ -62,7 +62,7 @@ export class Search {
   readonly trials: Trial[] = [];
   /** And the first of every way to end. */
   readonly everyTrial: Trial[] = [];
-  readonly proofs: Proofs = { contradictions: new Map() };
+  readonly proofs: Proofs;
   /** Why it stopped early, if it did. */
   stopped: 'paths' | 'time' | null = null;
   runs = 0;
@@ -77,6 +77,7 @@ export class Search {
   constructor(readonly options: SearchOptions) {
     this.coverage = new Coverage(options.definition);
     this.machine = compileMachine(options.definition);
+    this.proofs = { definition: options.definition, contradictions: new Map() };
   }
 
   get report(): CoverageReport {
@@ -137,10 +138,15 @@ export class Search {
     return true;
   }
 
+  isLate(): boolean {
+    const { signal, timeLimitMs } = this.options;
+    return performance.now() - this.begun > timeLimitMs * this.share || signal?.aborted === true;
+  }
+
   isOver(): boolean {
-    const { maxPaths, signal, timeLimitMs } = this.options;
+    const { maxPaths } = this.options;
     const { share } = this;
-    const isLate = performance.now() - this.begun > timeLimitMs * share || signal?.aborted === true;
+    const isLate = this.isLate();
     const isOver = isLate || this.runs >= maxPaths * share;
     if (isOver) this.stopped = isLate ? 'time' : 'paths';
     return isOver;

@@ -1,6 +1,6 @@
 /** The values that matter to a comparison: on its constant, beside it, of other types, and nothing. */
 import { parseTimestampMs } from '../../expr/timestamp.js';
-import { type Json, type JsonObject, setOwn, withKey } from '../../lib/json.js';
+import { type Json, type JsonObject, setOwn } from '../../lib/json.js';
 import { ABSENT, type Wanted } from './location.js';
 
 const OTHER_TEXT = 'something else';
@@ -55,17 +55,6 @@ function matching(pattern: string): readonly Wanted[] {
   return [filled(''), filled('x'), OTHER_TEXT, 0];
 }
 
-/** For a path with a filter or a wildcard: lists whose elements fit what the path asks of them. */
-export function valuesForFilter(path: string, operator: string, operand: Json): readonly Wanted[] {
-  const element = elementFor(path);
-  // `[?(…)].last`, `[*].last`: that member is what is compared.
-  const last = /[\])]\.(\w+)$/.exec(path)?.[1];
-  const compared = valuesForOperator(operator, operand);
-  const elements =
-    last === undefined ? [element] : compared.flatMap((value) => withMember(element, last, value));
-  return [...elements.map((one): Json => [one]), [], [{}]];
-}
-
 /** An element that the filters of a path let through. */
 export function elementFor(path: string): JsonObject {
   const element: Record<string, Json> = {};
@@ -77,10 +66,6 @@ export function elementFor(path: string): JsonObject {
     else setOwn(element, name, number + (sign === '>' ? 1 : sign === '<' ? -1 : 0));
   }
   return element;
-}
-
-function withMember(element: JsonObject, name: string, value: Wanted): readonly JsonObject[] {
-  return value === ABSENT ? [] : [withKey(element, name, value)];
 }
 
 /** Our reason: an expression with more constants is data, not a condition. */
