@@ -73,6 +73,12 @@ export function originOfPath(sighting: Sighting, text: string): Origin {
   return pathOrigin(text, [], { sighting, doc: effective(sighting) });
 }
 
+/** Of a place in what a task answered, or branches and iterations gave. */
+export function originOfResult(sighting: Sighting, location: Location): Origin {
+  steps = 0;
+  return rawResult(sighting, location);
+}
+
 function inputOrigin(sighting: Sighting, location: Location): Origin {
   return guarded(sighting, () => {
     if (sighting.previous !== null) return outputOrigin(sighting.previous, location);
@@ -319,17 +325,29 @@ function pathOrigin(text: string, location: Location, roots: Roots): Origin {
     if (parsed !== null) {
       return { from: 'text', of: pathOrigin((parsed[1] as string).trim(), [], roots), location };
     }
-    const paths = [...text.matchAll(/\$\$?(?:[\w.-]|\[[^\]]*\])*/g)].map(([path]) => path);
-    const of = paths.map((path) => pathOrigin(path, [], roots));
-    return of.length === 0
-      ? { from: 'constant', sighting: roots.sighting }
-      : { from: 'computed', of, text };
+    return intrinsicOrigin(text, location, roots);
   }
   const parsed = stepsOf(text);
   if (parsed === undefined) return { from: 'constant', sighting: roots.sighting };
   const full = parsed.whole ? [...parsed.location, ...location] : parsed.location;
   const origin = rootOrigin(parsed.root, full, roots);
   return parsed.whole ? origin : { from: 'filtered', of: origin, path: text, location };
+}
+
+/** What a function makes: of everything it reads; members of it stay members of an argument. */
+function intrinsicOrigin(text: string, location: Location, roots: Roots): Origin {
+  const paths = [...text.matchAll(/\$\$?(?:[\w.-]|\[[^\]]*\])*/g)].map(([path]) => path);
+  if (paths.length === 0) return { from: 'constant', sighting: roots.sighting };
+  const isItem = text.startsWith('States.ArrayGetItem');
+  const index = Number(/,\s*(\d+)\s*\)$/.exec(text)?.[1] ?? 0);
+  const inner = isItem ? [index, ...location] : location;
+  const deep =
+    inner.length === 0 ? [] : paths.slice(0, 2).map((path) => pathOrigin(path, inner, roots));
+  return {
+    from: 'computed',
+    of: [...deep, ...paths.map((path) => pathOrigin(path, [], roots))],
+    text,
+  };
 }
 
 function rootOrigin(root: string, location: Location, roots: Roots): Origin {

@@ -10,6 +10,7 @@ import {
   jsonataPaths,
   type Origin,
   originOfEffective,
+  originOfResult,
   originOfVariable,
   stepsOf,
 } from './origins.js';
@@ -24,6 +25,8 @@ export interface Read {
   readonly value: Json | undefined;
   /** Name of the last member, for a plausible value. */
   readonly name: string;
+  /** The intrinsic function that it is an argument of. */
+  readonly argumentOf: string | null;
 }
 
 const OF_RESULT = ['ResultSelector', 'Assign', 'Output'];
@@ -51,6 +54,7 @@ export function readsOf(sighting: Sighting): readonly Read[] {
       origin: itemsOrigin(sighting, []),
       value,
       name: 'items',
+      argumentOf: null,
     });
   }
   return found;
@@ -96,7 +100,7 @@ function readFrom(
 ): readonly Read[] {
   const name = String(location.findLast((step) => typeof step === 'string') ?? field);
   const read = (origin: Origin, value: Json | undefined): readonly Read[] => [
-    { text, field, origin, value, name },
+    { text, field, origin, value, name, argumentOf: functionAround(text, sighting) },
   ];
   switch (root) {
     case '$':
@@ -107,7 +111,7 @@ function readFrom(
     case 'result': {
       const answer = sighting.calls.at(-1)?.answer;
       const value = answer !== undefined && 'return' in answer ? answer.return : undefined;
-      return read({ from: 'result', sighting, location }, readAt(value, location));
+      return read(originOfResult(sighting, location), readAt(value, location));
     }
     case '$$':
     case 'context':
@@ -126,6 +130,39 @@ function readFrom(
       return read(originOfVariable(sighting, variable, location), value);
     }
   }
+}
+
+/** `States.JsonMerge` for `$.a` where a field has `States.JsonMerge($.a, $.b, false)`. */
+function functionAround(path: string, { state }: Sighting): string | null {
+  if (state.flow.language === 'JSONata') return null;
+  const text = JSON.stringify(state.definition);
+  const at = text.search(new RegExp(`${path.replaceAll(/[^\w]/g, '\\$&')}(?![\\w.[])`));
+  return /(States\.\w+)\((?:[^()]*,)?\s*$/.exec(text.slice(0, Math.max(0, at)))?.[1] ?? null;
+}
+
+/** What such a function takes; undefined: anything. */
+function argumentFor(name: string | null): Json | undefined {
+  switch (name) {
+    case 'States.JsonMerge':
+    case 'States.JsonToString':
+      return {};
+    case 'States.StringToJson':
+      return '{}';
+    case 'States.MathAdd':
+    case 'States.MathRandom':
+      return 1;
+    case 'States.StringSplit':
+    case 'States.Base64Encode':
+    case 'States.Hash':
+    case 'States.Format':
+      return 'text';
+    default:
+      return name?.startsWith('States.Array') === true ? [{}] : undefined;
+  }
+}
+
+function isOfType(value: Json | undefined, like: Json): boolean {
+  return value !== undefined && typeof value === typeof like && isArray(value) === isArray(like);
 }
 
 const KINDS: readonly ((name: string) => Json)[] = [
@@ -148,9 +185,28 @@ const KINDS: readonly ((name: string) => Json)[] = [
 
 /** First what is missing, all at once; then every reading with values of every kind. */
 export function repairs(candidate: Candidate, sighting: Sighting): readonly Candidate[] {
-  const reads = readsOf(sighting);
+  const all = readsOf(sighting);
+  // What is read whole and in part is made by its parts.
+  const reads = all.filter(
+    ({ text }) =>
+      !all.some(
+        (other) => /^[.[]/.test(other.text.slice(text.length)) && other.text.startsWith(text),
+      ),
+  );
   const missing = reads.filter(({ value }) => value === undefined);
   const found: Candidate[] = [];
+  const untyped = reads.flatMap(({ argumentOf, name, origin, value }) => {
+    const like = argumentFor(argumentOf);
+    if (like === undefined) return value === undefined ? [{ origin, like: textFor(name) }] : [];
+    return isOfType(value, like) ? [] : [{ origin, like }];
+  });
+  if (untyped.length > 0) {
+    const typed = untyped.reduce(
+      (made, { like, origin }) => edited(made, origin, like, true)[0] ?? made,
+      candidate,
+    );
+    found.push(typed);
+  }
   for (const kind of KINDS) {
     if (missing.length === 0) break;
     found.push(
