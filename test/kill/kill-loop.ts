@@ -95,7 +95,8 @@ async function work(
       await redis.start();
     }
     await servers.killOne(random);
-    options.onKill?.(++kills);
+    kills++;
+    options.onKill?.(kills);
   }
   killing = false;
   await Promise.all(lanes);

@@ -1,11 +1,20 @@
 /** Small machines, one for each way an execution can wait: what the crash-point sweep runs over. */
 import type { Json, JsonObject } from '../../src/lib/json.js';
-import type { Script } from '../support/scripted-handlers.js';
+import type { Call } from '../../src/simulate/call.js';
+import type { Script, Scripting } from '../support/scripted-handlers.js';
 
 export interface CorpusMachine {
   readonly definition: JsonObject;
-  readonly script: Script;
+  /** A function is asked once for each run. */
+  readonly script: Script | (() => Scripting);
   readonly input?: Json;
+  /** What an ItemReader finds. */
+  readonly items?: (call: Call) => Json;
+}
+
+/** One whose tasks need nothing but a list of steps. */
+export interface ScriptedMachine extends CorpusMachine {
+  readonly script: Script;
 }
 
 function chain(states: Readonly<Record<string, JsonObject>>): JsonObject {
@@ -30,7 +39,7 @@ const task = (resource: string, more: JsonObject = {}): JsonObject => ({
 const RETRY_OOPS: JsonObject = { ErrorEquals: ['Oops'], IntervalSeconds: 2, MaxAttempts: 3 };
 const CATCH_ALL: JsonObject = { ErrorEquals: ['States.ALL'], Next: 'After', ResultPath: '$.error' };
 
-export const CORPUS: Readonly<Record<string, CorpusMachine>> = {
+export const CORPUS: Readonly<Record<string, ScriptedMachine>> = {
   passes: { definition: chain({ A: { Type: 'Pass' }, B: { Type: 'Pass' } }), script: {} },
   tasks: {
     definition: chain({ A: task('s:a'), B: task('s:b') }),

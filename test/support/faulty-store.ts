@@ -9,8 +9,12 @@ import { StoreUnavailable } from '../../src/store/unavailable.js';
 export type Fault =
   /** The process dies before the commit reaches the store. */
   | 'dies-before-commit'
-  /** The process dies after the commit is durable, before anything it promised is handed out. */
+  /** The process dies while the commit is on its way; it lands all the same. */
+  | 'dies-in-commit'
+  /** The process dies after the commit is durable, before it hears of it. */
   | 'dies-after-commit'
+  /** The process hears that the commit is durable, and dies before anything it promised is handed out. */
+  | 'dies-after-ack'
   /** Applied, but the reply is an error. */
   | 'reply-lost'
   /** Applied, the reply is an error, and the store stays away for a while. */
@@ -70,6 +74,12 @@ export function faultyStore(
       counter.count++;
       throw new StoreUnavailable('The commit was refused (injected).');
     }
+    if (hit && fault === 'dies-in-commit') {
+      counter.count++;
+      crash.die();
+      if ((await inner.commit(made)) === 'committed') plan.onCommitted?.(made);
+      return never();
+    }
     const answer = await inner.commit(made);
     counter.count++;
     if (answer === 'committed') plan.onCommitted?.(made);
@@ -77,6 +87,10 @@ export function faultyStore(
     if (fault === 'dies-after-commit') {
       crash.die();
       return never();
+    }
+    if (fault === 'dies-after-ack') {
+      crash.die();
+      return answer;
     }
     if (fault === 'reply-lost-then-away') away = CALLS_AWAY;
     throw new StoreUnavailable('The reply was lost (injected).');

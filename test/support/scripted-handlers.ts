@@ -40,6 +40,13 @@ export type Step =
 /** Steps by resource, then by attempt; the last step is used for all later attempts. */
 export type Script = Readonly<Record<string, Step | readonly Step[]>>;
 
+/** Every resource there is, each attempt by itself; a run again of an attempt is the same step. */
+export type Scripting = (
+  resource: string,
+  parameters: Json,
+  context: HandlerContext,
+) => Step | Promise<Step>;
+
 export interface Call {
   readonly resource: string;
   readonly parameters: Json;
@@ -67,7 +74,7 @@ export class ScriptedHandlers implements Resources {
   hooks: HandlerHooks = {};
 
   constructor(
-    private readonly script: Script,
+    private readonly script: Script | Scripting,
     /** Clock of the process the handlers run in. */
     public clock: Clock,
     /** Clock of the world outside, which survives a crash. */
@@ -76,7 +83,8 @@ export class ScriptedHandlers implements Resources {
   ) {}
 
   resolve(resource: string): { readonly handler: Handler | null } | null {
-    if (!Object.hasOwn(this.script, resource)) return null;
+    const { script } = this;
+    if (typeof script !== 'function' && !Object.hasOwn(script, resource)) return null;
     return {
       handler: {
         resource,
@@ -85,6 +93,21 @@ export class ScriptedHandlers implements Resources {
         onWorkerLost: this.onWorkerLost,
         run: (parameters, context) => this.run(resource, parameters, context),
       },
+    };
+  }
+
+  /** The same for one process: once it is dead, what its engine still calls never begins. */
+  inProcess(isDead: () => boolean): Resources {
+    return {
+      resolve: (resource) => {
+        const found = this.resolve(resource);
+        if (found === null || found.handler === null) return found;
+        const { handler } = found;
+        const run: Handler['run'] = (parameters, context) =>
+          isDead() ? new Promise(() => undefined) : handler.run(parameters, context);
+        return { handler: { ...handler, run } };
+      },
+      explainUnknown: (resource) => this.explainUnknown(resource),
     };
   }
 
@@ -112,17 +135,15 @@ export class ScriptedHandlers implements Resources {
     };
     this.calls.push(call);
     this.hooks.onCall?.(call);
-    const result = await this.follow(this.stepOf(resource, call.attempt), parameters, context);
+    const { script } = this;
+    const step =
+      typeof script === 'function'
+        ? await script(resource, parameters, context)
+        : stepOf(script, resource, call.attempt);
+    const result = await this.follow(step, parameters, context);
     call.finished = true;
     this.hooks.onFinish?.(call);
     return result;
-  }
-
-  private stepOf(resource: string, attempt: number): Step {
-    const steps = [this.script[resource] ?? []].flat() as Step[];
-    const step = steps[Math.min(attempt, steps.length - 1)];
-    if (step === undefined) throw new Error(`No step for ${resource}.`);
-    return step;
   }
 
   private async follow(step: Step, parameters: Json, context: HandlerContext): Promise<Json> {
@@ -201,6 +222,13 @@ export class ScriptedHandlers implements Resources {
       left -= slice;
     }
   }
+}
+
+function stepOf(script: Script, resource: string, attempt: number): Step {
+  const steps = [script[resource] ?? []].flat() as Step[];
+  const step = steps[Math.min(attempt, steps.length - 1)];
+  if (step === undefined) throw new Error(`No step for ${resource}.`);
+  return step;
 }
 
 function tokenIn(parameters: Json): string {
