@@ -9,7 +9,7 @@ import { foundMachines } from './found-machines.js';
 import type { Ended } from './crash-run.js';
 
 /** Longer runs repeat the same states: the sweep would grow with the square of their commits. */
-const MAX_COMMITS = Number(process.env.SWEEP_COMMITS ?? 40);
+const MAX_COMMITS = Number(process.env.SWEEP_COMMITS ?? 30);
 const GENERATED = { from: 5_000, count: 60 };
 
 /** Machines whose journals have the same facts in the same frames crash in the same places. */
