@@ -2,7 +2,7 @@
  * JSONPath states: every path field, payload template and literal timestamp compiles. The grammar
  * is `expr`'s; here is only which field may hold what, and AWS's sentence when it does not.
  */
-import { compilePath, isReferencePathText } from '../../expr/path.js';
+import { compilePath, compileReferencePath, isReferencePathText } from '../../expr/path.js';
 import { ExpressionSyntaxError } from '../../expr/scope.js';
 import { compileTemplateValue } from '../../expr/template.js';
 import { parseTimestamp } from '../../expr/timestamp.js';
@@ -11,7 +11,7 @@ import { type Diagnostic, schemaError, withHint } from '../diagnostic.js';
 import { CHOICE_OPERATORS } from './schemas/choice.js';
 import { innerRules } from './choice-rules.js';
 import { objectIn, objectsIn, type StateSite, stringIn, under } from './site.js';
-import { unresolved } from './substitution.js';
+import { unreadable, unresolved } from './substitution.js';
 
 /** `any`: every JSONPath. `reference`: one node. `input`: one node of the input, no `$$`. */
 type PathKind = 'any' | 'reference' | 'number' | 'result' | 'text';
@@ -52,13 +52,16 @@ const NUMBERS = [
 /** Our reason: a refused path costs a thrown error, and no one reads more than this. */
 const MAX_REFUSED = 1000;
 
-/** Not strict, a path that a deployment would fill in is a warning. */
+/** Not strict, an instant that a deployment would fill in is a warning; a path has to be there. */
 export function checkPaths(site: StateSite, strict: boolean): readonly Diagnostic[] {
   if (site.language !== 'JSONPath') return [];
   const diagnostics: Diagnostic[] = [];
   for (const { diagnostic, data } of problems(site)) {
+    diagnostics.push(strict ? diagnostic : unreadable(diagnostic, data));
+    if (diagnostics.length === MAX_REFUSED) return diagnostics;
+  }
+  for (const { diagnostic, data } of timestamp(site.state, site.at)) {
     diagnostics.push(strict ? diagnostic : unresolved(diagnostic, data));
-    if (diagnostics.length === MAX_REFUSED) break;
   }
   return diagnostics;
 }
@@ -74,7 +77,6 @@ function* problems(site: StateSite): Generator<Found> {
   yield* pathFields(state, STATE_PATHS, at);
   yield* templates(state, TEMPLATES, at);
   yield* numbers(state, at);
-  yield* timestamp(state, at);
   for (const { item, at: catcherAt } of objectsIn(state, 'Catch', at)) {
     yield* pathFields(item, CATCHER_PATHS, catcherAt);
     yield* templates(item, ['Assign'], catcherAt);
@@ -111,7 +113,9 @@ function pathProblem(text: string, kind: PathKind, field: string): string | null
   if (!isReferencePathText(text)) return NOT_A_REFERENCE;
   if (kind === 'reference') return null;
   if (path.root === 'context') return NOT_A_REFERENCE;
-  return kind === 'result' && path.root !== 'input' ? NOT_A_REFERENCE : null;
+  // What is written through has more to keep to: no variable, no index from the end.
+  const writable = kind !== 'result' || attempt(() => compileReferencePath(text)) !== null;
+  return writable ? null : NOT_A_REFERENCE;
 }
 
 /** Recorded: Choice has its own sentence for a path that does not start with `$`. */

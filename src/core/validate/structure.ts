@@ -5,7 +5,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { isArray, type Json, type JsonObject } from '../../lib/json.js';
 import { type Diagnostic, schemaError } from '../diagnostic.js';
-import { unresolved } from './substitution.js';
+import { unreadable, unresolved } from './substitution.js';
 import { MACHINE_SCHEMA, STATE_SCHEMAS, type StateType } from './schemas/index.js';
 import { shown } from './site.js';
 
@@ -59,15 +59,18 @@ function withoutStates(schema: Json): Json {
 function run(name: SchemaName, value: Json, at: string, strict: boolean): readonly Diagnostic[] {
   const validate = validator(name);
   if (validate(value)) return [];
-  return describe(validate.errors ?? [], value, at).map(({ diagnostic, data }) =>
-    strict ? diagnostic : unresolved(diagnostic, data),
-  );
+  return describe(validate.errors ?? [], value, at).map(({ diagnostic, data, isNumber }) => {
+    if (strict) return diagnostic;
+    return isNumber ? unresolved(diagnostic, data) : unreadable(diagnostic, data);
+  });
 }
 
 interface Found {
   readonly diagnostic: Diagnostic;
   /** The value found wanting. */
   readonly data: unknown;
+  /** A number was expected: without it a machine can be read, and run until the state needs it. */
+  readonly isNumber: boolean;
 }
 
 function describe(errors: readonly ErrorObject[], root: Json, at: string): readonly Found[] {
@@ -87,13 +90,23 @@ function describe(errors: readonly ErrorObject[], root: Json, at: string): reado
     if (one.keyword === 'required') {
       const fields = missing.get(location) ?? [];
       missing.set(location, [...fields, String(one.params.missingProperty)]);
-    } else found.push({ diagnostic: schemaError(wording(one), shown(location)), data: one.data });
+    } else {
+      const diagnostic = schemaError(wording(one), shown(location));
+      found.push({ diagnostic, data: one.data, isNumber: isNumeric(one) });
+    }
   }
   for (const [location, fields] of missing) {
     const message = `These fields are required: [${fields.join(', ')}]`;
-    found.push({ diagnostic: schemaError(message, shown(location)), data: undefined });
+    const diagnostic = schemaError(message, shown(location));
+    found.push({ diagnostic, data: undefined, isNumber: false });
   }
   return found;
+}
+
+function isNumeric(one: ErrorObject): boolean {
+  const { type } = one.parentSchema as JsonObject;
+  const types = isArray(type as Json) ? (type as readonly Json[]) : [type];
+  return types.includes('integer') || types.includes('number');
 }
 
 function wording(one: ErrorObject): string {

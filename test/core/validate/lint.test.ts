@@ -38,7 +38,6 @@ describe('warnings', () => {
     ['a call in a constant', { ...task, Parameters: { a: [{ b: 'States.UUID()' }] } }, 'NO_DOLLAR'],
     ['a path in a Result', { Type: 'Pass', Result: { 'a.$': '$.b' } }, 'PASS_RESULT_IS_STATIC'],
     ['an open substitution', { Type: 'Wait', Seconds: '${Delay}' }, 'SW_UNRESOLVED_SUBSTITUTION'],
-    ['an open path', { Type: 'Pass', InputPath: '${Path}' }, 'SW_UNRESOLVED_SUBSTITUTION'],
     [
       'a variable nobody assigns',
       { Type: 'Pass', InputPath: '$nobody.a' },
@@ -49,6 +48,19 @@ describe('warnings', () => {
     expect(diagnostics.map((found) => found.code)).toEqual([code]);
     expect(diagnostics[0]?.hint).toBeTruthy();
     expect(definition).not.toBeNull();
+  });
+
+  it.each([
+    ['a path', { Type: 'Pass', InputPath: '${Path}' }],
+    ['a path in a template', { Type: 'Pass', Parameters: { 'a.$': '${Path}' } }],
+    ['a list of branches', { Type: 'Parallel', Branches: '${Branches}' }],
+  ])('an open substitution for %s is refused: no machine can be made of it', (_, state) => {
+    const { definition, diagnostics } = validateDefinition(one(state), LENIENT);
+    expect(diagnostics[0]).toMatchObject({
+      severity: 'ERROR',
+      hint: expect.stringContaining('substitution'),
+    });
+    expect(definition).toBeNull();
   });
 
   it.each([

@@ -290,6 +290,11 @@ const PATHS: readonly Row[] = [
     'Value is not a Reference Path at /States/S/ResultPath',
   ],
   [
+    'a result path that counts from the end',
+    { Type: 'Pass', ResultPath: '$.a[-1]' },
+    'Value is not a Reference Path at /States/S/ResultPath',
+  ],
+  [
     'a result path into a variable',
     { Type: 'Pass', ResultPath: '$a.b' },
     'Value is not a Reference Path at /States/S/ResultPath',
