@@ -34,6 +34,7 @@ export function expressObstacles(definition: JsonObject, durationMs: number): re
 
 /** Our reason: below this share a saving is not worth a change. */
 const WORTH_SAYING = 0.2;
+const MANY_ROUNDS = 3;
 
 export function adviceOn(
   definition: JsonObject,
@@ -53,7 +54,9 @@ export function adviceOn(
   for (const loop of loopsOf(definition)) {
     const types = loop.map((name) => kinds.get(name));
     const share = enteredIn(loop) / all;
-    if (!types.includes('Wait') || !types.includes('Task') || share < WORTH_SAYING) continue;
+    const rounds = enteredIn(loop) / loop.length;
+    const isPoll = types.includes('Wait') && types.includes('Task');
+    if (!isPoll || rounds < MANY_ROUNDS || share < WORTH_SAYING) continue;
     found.push(
       `The loop ${loop.join(' → ')} polls: ${Math.round(share * 100)} % of the transitions. A service integration with .sync, ` +
         'or a callback (.waitForTaskToken), needs one transition instead.',

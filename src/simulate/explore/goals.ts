@@ -47,7 +47,9 @@ export function goalsOf(
       case 'Parallel': {
         const inner = sightings.filter((one) => isInside(one, sighting));
         goals.push(...failureGoals(base, sighting, [sighting, ...inner]));
-        if (sighting.state.kind === 'Map') goals.push(...sizeGoals(base, sighting));
+        if (sighting.state.kind === 'Map') {
+          goals.push(...sizeGoals(base, sighting), ...toleranceGoals(base, sighting, inner));
+        }
         break;
       }
       default:
@@ -201,6 +203,28 @@ function sizeGoals(base: Candidate, sighting: Sighting): readonly Goal[] {
           origin,
           Array.from({ length: size }, () => sample),
         ).slice(0, 1),
+    };
+  });
+}
+
+/** One child of many fails: within the tolerance of a distributed Map, or above it. */
+function toleranceGoals(
+  base: Candidate,
+  sighting: Sighting,
+  inner: readonly Sighting[],
+): readonly Goal[] {
+  const { definition, mapRun } = sighting.state;
+  const tolerates = Object.keys(definition).some((key) => key.startsWith('ToleratedFailure'));
+  const call = inner.find(({ calls }) => calls.length > 0)?.calls[0];
+  if (mapRun === undefined || !tolerates || call === undefined) return [];
+  return [`${call.invocation}+` as const, call.invocation].map((at) => {
+    const aim = `${sighting.name}: ${at === call.invocation ? 'one child fails' : 'all children fail'}`;
+    const outcome = { throw: { error: UNFORESEEN, cause: 'thrown by explore' } };
+    const override = { state: call.state, call: at, kind: 'task' as const, outcome };
+    return {
+      id: aim,
+      once: true,
+      candidates: async () => [withOverride({ ...base, aim }, override)],
     };
   });
 }
