@@ -62,8 +62,17 @@ describe('virtual time', () => {
   it('passes while it is slept, for someone who stops the run in between', async () => {
     const definition = machine({ Sleep: { Type: 'Wait', Seconds: 3600, End: true } });
     const controller = new AbortController();
-    setTimeout(() => controller.abort(), 40);
-    const run = await simulate({ definition, input: {}, time: 1000, signal: controller.signal });
+    const run = await simulate({
+      definition,
+      input: {},
+      time: 1000,
+      signal: controller.signal,
+      // Counted from the moment the sleep began, however long this machine took to get there.
+      onFacts: (_arn, facts) => {
+        const sleeps = facts.some(({ type }) => type === 'WaitStarted');
+        if (sleeps) setTimeout(() => controller.abort(), 40);
+      },
+    });
     expect(run.status).toBe('ABORTED');
     expect(run.tookMs).toBeGreaterThan(20_000);
     expect(run.tookMs).toBeLessThan(3_600_000);
