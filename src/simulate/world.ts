@@ -6,6 +6,7 @@
  * end. The same definition, input, mocks, seed and start instant give the same journals, byte for byte.
  */
 import type { Fact, FactOf } from '../core/fact.js';
+import { setMaxListeners } from 'node:events';
 import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import { parseResource } from '../core/resource.js';
 import type { ExecutionState } from '../core/state.js';
@@ -94,6 +95,8 @@ class SimulatedWorld implements World, Resources {
       ...(speed === undefined ? {} : { speed }),
       ...(seed === 0 ? {} : { tie: order.next }),
     });
+    // Every answer under way listens for the end: many are no leak.
+    setMaxListeners(0, this.closing.signal);
     this.store = store ?? new MemoryStore();
     this.tokenKey = sha256(`token ${seed}`);
     const { machines = new Map() } = options;

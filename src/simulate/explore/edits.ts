@@ -132,6 +132,7 @@ function variantsOf(wanted: Wanted, text: string): readonly Wanted[] {
       more.push(Array.from({ length: parts }, () => 'x').join(String(separator)));
     }
   }
+  if (isArray(wanted) && wanted[0] !== undefined) more.push(wanted[0]);
   if (typeof wanted === 'boolean') {
     more.push(wanted ? [{}] : [], wanted ? 1 : 0, wanted ? 'text' : '');
   }

@@ -16,6 +16,8 @@ export interface Goal {
   readonly id: string;
   /** It is worth running even if the place is covered: sizes of Maps, for instance. */
   readonly once: boolean;
+  /** A run that fails later than before is worth more than other tries. */
+  readonly stepwise?: boolean;
   readonly candidates: () => Promise<readonly Candidate[]>;
 }
 
@@ -233,6 +235,7 @@ function repairGoal(base: Candidate, sighting: Sighting): Goal {
   return {
     id: placeId('transition', sighting.name),
     once: false,
+    stepwise: true,
     candidates: async () => repairs({ ...base, aim: `repair ${sighting.name}` }, sighting),
   };
 }

@@ -233,12 +233,26 @@ function rawResult(sighting: Sighting, location: Location): Origin {
     case 'Map':
     case 'Parallel': {
       const [index, ...rest] = location;
-      const last = typeof index === 'number' ? sighting.lastOfChild.get(index) : undefined;
+      if (typeof index !== 'number') return ofEveryChild(sighting, location);
+      const last = sighting.lastOfChild.get(index);
       return last === undefined ? { from: 'constant', sighting } : outputOrigin(last, rest);
     }
     default:
       return doc(location);
   }
+}
+
+/** The whole list, or a member of all its elements (JSONata goes through lists by itself). */
+function ofEveryChild(sighting: Sighting, location: Location): Origin {
+  const children = [...sighting.lastOfChild.values()].slice(0, 4);
+  const items = sighting.state.kind === 'Map' && location.length === 0;
+  return {
+    from: 'computed',
+    of: [
+      ...(items ? [itemsOrigin(sighting, [])] : []),
+      ...children.map((last) => outputOrigin(last, location)),
+    ],
+  };
 }
 
 function variableOrigin(sighting: Sighting, name: string, location: Location): Origin {
@@ -406,6 +420,8 @@ export interface JsonataPath {
   /** `input`, `result`, `errorOutput`, `context`, or `$name`. */
   readonly root: string;
   readonly location: Location;
+  /** The function that it is the first argument of: `$number`. */
+  readonly argumentOf: string | null;
 }
 
 /** Every path that JSONata text reads, by its form. */
@@ -414,7 +430,8 @@ export function jsonataPaths(text: string): readonly JsonataPath[] {
     const [, member, steps = '', variable, more = ''] = match;
     if (variable === 'states') return [];
     const root = member ?? `$${variable}`;
-    return [{ root, location: jsonataSteps(member === undefined ? more : steps) }];
+    const argumentOf = /(\$\w+)\(\s*$/.exec(text.slice(0, match.index))?.[1] ?? null;
+    return [{ root, location: jsonataSteps(member === undefined ? more : steps), argumentOf }];
   });
 }
 

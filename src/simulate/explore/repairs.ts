@@ -81,8 +81,11 @@ function pathsOf(field: string, value: Json): readonly string[] {
 
 function readOf(text: string, field: string, sighting: Sighting): readonly Read[] {
   if (sighting.state.flow.language === 'JSONata') {
-    return jsonataPaths(text).flatMap(({ location, root }) =>
-      readFrom(root === 'input' ? '$' : root, location, text, field, sighting),
+    return jsonataPaths(text).flatMap(({ argumentOf, location, root }) =>
+      readFrom(root === 'input' ? '$' : root, location, text, field, sighting).map((read) => ({
+        ...read,
+        argumentOf,
+      })),
     );
   }
   const steps = stepsOf(text);
@@ -156,12 +159,32 @@ function argumentFor(name: string | null): Json | undefined {
     case 'States.Hash':
     case 'States.Format':
       return 'text';
+    case '$number':
+      return '1';
+    case '$parse':
+      return '{}';
+    case '$each':
+    case '$keys':
+    case '$merge':
+      return { text: 'text' };
+    case '$count':
+    case '$map':
+    case '$filter':
+      return [{}];
+    case '$sum':
+    case '$max':
+    case '$min':
+      return [1];
+    case '$toMillis':
+      return '2026-01-01T00:00:00Z';
     default:
       return name?.startsWith('States.Array') === true ? [{}] : undefined;
   }
 }
 
 function isOfType(value: Json | undefined, like: Json): boolean {
+  // A text has to be of a form here, and what the form is of this one nobody knows.
+  if (typeof like === 'string' && like !== 'text') return false;
   return value !== undefined && typeof value === typeof like && isArray(value) === isArray(like);
 }
 

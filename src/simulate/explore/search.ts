@@ -121,7 +121,9 @@ export class Search {
       const trial = await this.attempt(candidate);
       if (trial === null) continue;
       this.spent.set(goal.id, used + 1);
-      if (trial.isNew.length > 0 || this.failsAnew(trial)) found.push(trial);
+      const isStep = this.failsAnew(trial);
+      if (trial.isNew.length > 0 || isStep) found.push(trial);
+      if (isStep && goal.stepwise === true) break;
       if (this.reached.has(goal.id)) break;
     }
     return found;
