@@ -73,10 +73,7 @@ function* problems(site: StateSite, budget: Budget): Generator<Diagnostic> {
 
 function* mapFields(state: JsonObject, at: string, place: Place): Generator<Diagnostic> {
   const reader = objectIn(state, 'ItemReader') ?? {};
-  const readerAt = under(at, 'ItemReader');
-  yield* fields(reader, ['Arguments'], readerAt, place);
-  const config = objectIn(reader, 'ReaderConfig') ?? {};
-  yield* fields(config, ['MaxItems'], under(readerAt, 'ReaderConfig'), place);
+  yield* fields(reader, ['Arguments', 'ReaderConfig'], under(at, 'ItemReader'), place);
   const batcher = objectIn(state, 'ItemBatcher') ?? {};
   const batched = ['MaxItemsPerBatch', 'MaxInputBytesPerBatch', 'BatchInput'];
   yield* fields(batcher, batched, under(at, 'ItemBatcher'), place);
