@@ -19,7 +19,7 @@ import type { Engine } from '../../src/runtime/face.js';
 import { isOperation } from '../../src/wire/operations.js';
 import { never } from '../support/faulty-store.js';
 import { ScriptedHandlers, testServices } from '../support/scripted-handlers.js';
-import { type Client, viewOf } from './disk.js';
+import type { Client } from './disk.js';
 import { ACTIVITY } from './generator.js';
 import type { SimWorld } from './world.js';
 
@@ -62,7 +62,7 @@ export class SimProcess implements Client {
     const resources = this.resources(scripted, createExecutionHandler(slot.service));
     const { random, log } = world;
     const engine = await createEngine({
-      store: viewOf(world.disk, this, world),
+      store: world.viewOf(this),
       resources,
       services: { ...testServices(log), scratchRoot: null },
       log,
@@ -73,7 +73,7 @@ export class SimProcess implements Client {
     if (this.dead) return never();
     this.api = createContext({
       engine,
-      store: viewOf(world.disk, this, world),
+      store: world.viewOf(this),
       definitions: coreDefinitions(false),
       inspect: () => never(),
       now: () => this.clock.now(),

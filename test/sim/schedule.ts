@@ -8,6 +8,7 @@ import { createContext } from '../../src/api/server.js';
 import { createEngine } from '../../src/runtime/engine.js';
 import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { Json } from '../../src/lib/json.js';
+import type { Store } from '../../src/store/store.js';
 import { never } from '../support/faulty-store.js';
 import { resultOf } from '../support/run-machine.js';
 import { silentLog, testServices } from '../support/scripted-handlers.js';
@@ -34,6 +35,8 @@ export interface Setup {
   readonly faults?: readonly PlannedFault[];
   /** Sees the world before it begins. */
   readonly watch?: (world: SimWorld) => void;
+  /** A bug that is planted; see mutants.ts. */
+  readonly plant?: (store: Store, world: SimWorld) => Store;
 }
 
 export interface Outcome {
@@ -95,7 +98,8 @@ async function runOnce(setup: Setup): Promise<Outcome> {
   });
   const { script } = setup.machine;
   const { processes, latencyMs } = setup;
-  const world = new World({ seed, plan, script, processes, latencyMs });
+  const plant = setup.plant === undefined ? {} : { plant: setup.plant };
+  const world = new World({ seed, plan, script, processes, latencyMs, ...plant });
   if (setup.watch !== undefined) setup.watch(world);
   let error: unknown = null;
   try {

@@ -6,11 +6,12 @@ import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { HandlerContext, Logger } from '../../src/handlers/handler.js';
 import type { JsonObject } from '../../src/lib/json.js';
 import { type Clock, clockOver } from '../../src/runtime/clock.js';
+import type { Store } from '../../src/store/store.js';
 import { ApiError } from '../../src/wire/errors.js';
 import type { Script } from '../support/scripted-handlers.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { Checker } from './checker.js';
-import { Disk } from './disk.js';
+import { Disk, viewOf } from './disk.js';
 import type { FaultPlan } from './faults.js';
 import { Ledger } from './ledger.js';
 import { Network } from './network.js';
@@ -24,6 +25,8 @@ export interface WorldOptions {
   readonly processes: number;
   /** Longest delay of an ordinary call to the store, in milliseconds. */
   readonly latencyMs: number;
+  /** A bug planted between the engine and its view of the disk; see mutants.ts. */
+  readonly plant?: (store: Store, world: SimWorld) => Store;
   /** Called for what the engine reports. */
   readonly onReport?: (message: string, fields: JsonObject) => void;
 }
@@ -139,6 +142,12 @@ export class SimWorld {
       if (fault.fault === 'death') process?.die();
     }
     if (left > 0) this.time.after(TICK_MS, () => this.tick(left - 1));
+  }
+
+  /** The disk as an engine process sees it, faults, delays and planted bugs included. */
+  viewOf(process: SimProcess): Store {
+    const view = viewOf(this.disk, process, this);
+    return this.options.plant?.(view, this) ?? view;
   }
 
   latency(): number {
