@@ -5,7 +5,7 @@
 import type { Json } from '../../lib/json.js';
 import type { Answer, Call, Responder } from '../call.js';
 import type { RecordedEvent, RecordedHistory } from './history-file.js';
-import { iterationsOf, threadsOf } from './threads.js';
+import { iterationsOf, stateNameOf, threadsOf } from './threads.js';
 
 export interface RecordedAnswer {
   readonly state: string;
@@ -32,7 +32,7 @@ export function answersOf(history: RecordedHistory): readonly RecordedAnswer[] {
   for (const event of history.events) {
     const thread = threads.get(event.id);
     if (thread === undefined) continue;
-    if (event.type === 'TaskStateEntered') current.set(thread.path, String(event.details.name));
+    if (event.type === 'TaskStateEntered') current.set(thread.path, stateNameOf(event));
     if (!SCHEDULED.test(event.type)) continue;
     const steps = iterationsOf(thread);
     answers.push({

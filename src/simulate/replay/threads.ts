@@ -43,7 +43,7 @@ function threadOf(
   root: Thread,
 ): Thread {
   const { type } = event;
-  const name = String(event.details.name ?? '');
+  const name = stateNameOf(event);
   if (type.startsWith('Execution')) return root;
   if (type === 'MapIterationStarted') {
     const owner = ownerOf(before, (thread) => thread.open?.name === name) ?? before;
@@ -85,9 +85,14 @@ function ownerOf(thread: Thread, fits: (thread: Thread) => boolean): Thread | nu
 function follow(event: RecordedEvent, thread: Thread): void {
   const entered = /^(\w+)StateEntered$/.exec(event.type);
   if (entered !== null) {
-    thread.open = { name: String(event.details.name ?? ''), kind: entered[1] as string };
+    thread.open = { name: stateNameOf(event), kind: entered[1] as string };
   }
   if (/StateExited$/.test(event.type)) thread.open = null;
+}
+
+/** The file is somebody's: a name may be anything. */
+export function stateNameOf({ details }: RecordedEvent): string {
+  return typeof details.name === 'string' ? details.name : '';
 }
 
 /** The iterations around a thread, outermost first: what calls know as their scopes. */
