@@ -286,6 +286,25 @@ describe('findings', () => {
     expect(errors(await look(machine('$.id'), {}))).toEqual([]);
   });
 
+  it('take OutputPath for what it reads: the result, not the input', async () => {
+    const machine: JsonObject = {
+      StartAt: 'Shape',
+      States: {
+        Shape: { Type: 'Pass', Parameters: { id: 1 }, Next: 'Ask' },
+        Ask: {
+          Type: 'Task',
+          Resource: 'arn:aws:states:::lambda:invoke',
+          Parameters: { FunctionName: 'ask' },
+          OutputPath: '$.Payload',
+          Catch: [{ ErrorEquals: ['States.ALL'], Next: 'End' }],
+          Next: 'End',
+        },
+        End: done,
+      },
+    };
+    expect((await look(machine)).findings).toEqual([]);
+  });
+
   it('see loops without a way out, loops without a bound, and callbacks that never come', async () => {
     const endless: JsonObject = {
       StartAt: 'A',

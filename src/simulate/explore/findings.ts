@@ -15,7 +15,7 @@ import { leadsTo, statesCutOff } from './transitions.js';
 import { smallest } from './scripts.js';
 import type { Origin } from './origins.js';
 import { outcomesOf } from './outcomes.js';
-import { readsOf } from './repairs.js';
+import { isOfData, readsOf } from './repairs.js';
 import type { Search, Trial } from './search.js';
 import { type Sighting, sightingsOf } from './sightings.js';
 
@@ -97,7 +97,7 @@ function missingFields(search: Search): readonly Finding[] {
   const found: Finding[] = [];
   for (const trial of search.trials) {
     for (const sighting of trial.sightings) {
-      if (sighting.failure === null && sighting.exit?.by !== 'failure') continue;
+      if (!isOfData(sighting)) continue;
       for (const { field, origin, text, value } of readsOf(sighting)) {
         const writer = value === undefined ? writerWithout(origin) : null;
         if (writer === null || writer === sighting || !isToBlame(text, sighting)) continue;
@@ -118,10 +118,10 @@ function missingFields(search: Search): readonly Finding[] {
   return found;
 }
 
-/** JSONata may ask for what is not there; only the expression that failed counts. */
+/** What is not there may be asked for without harm: only what the failure names counts. */
 function isToBlame(text: string, { failure, state }: Sighting): boolean {
-  if (state.flow.language !== 'JSONata') return true;
-  return failure?.cause?.includes(text.slice(2, -2).trim()) === true;
+  const named = state.flow.language === 'JSONata' ? text.slice(2, -2).trim() : `'${text}'`;
+  return failure?.cause?.includes(named) === true;
 }
 
 function writerWithout(origin: Origin): Sighting | null {

@@ -10,6 +10,7 @@ import {
   jsonataPaths,
   type Origin,
   originOfEffective,
+  originOfInput,
   originOfResult,
   originOfVariable,
   stepsOf,
@@ -90,6 +91,15 @@ function readOf(text: string, field: string, sighting: Sighting): readonly Read[
   }
   const steps = stepsOf(text);
   if (steps === undefined) return [];
+  const { definition, kind } = sighting.state;
+  if (field === 'OutputPath') {
+    // It reads what the state passes on; where that is the bare result, it can be followed.
+    const isBare = kind === 'Task' && getOwn(definition, 'ResultPath') === undefined;
+    const isPlain = isBare && getOwn(definition, 'ResultSelector') === undefined;
+    return isPlain && steps.root === '$'
+      ? readFrom('result', steps.location, text, field, sighting)
+      : [];
+  }
   const ofResult = OF_RESULT.includes(field) && steps.root === '$' && field !== 'Output';
   return readFrom(ofResult ? 'result' : steps.root, steps.location, text, field, sighting);
 }
@@ -107,6 +117,9 @@ function readFrom(
   ];
   switch (root) {
     case '$':
+      if (field === 'InputPath') {
+        return read(originOfInput(sighting, location), readAt(sighting.input, location));
+      }
       return read(
         originOfEffective(sighting, location),
         readAt(effectiveInput(sighting), location),
