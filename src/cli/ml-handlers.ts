@@ -84,15 +84,16 @@ export function createMlHandlers(options: MlHandlersOptions): MlHandlers {
     workFolder: join(home, 'jobs'),
     jobOfImage: (image) => trainingJobOf(config, image),
   });
+  const recorded = recordsOf(options);
   return {
     handlers: [
       ...[
         ...ownHandlers({ ingest, training, policies: openPolicies(join(home, 'policies')) }),
         registerHandler({ registry }),
         deployHandler(deploy),
-      ].map(recordsOf(options)),
+      ].map(recorded),
       ...serving.handlers,
-      ...sagemaker.handlers,
+      ...sagemaker.handlers.map(recorded),
     ],
     close: async () => {
       await sagemaker.stop();
@@ -137,7 +138,7 @@ const CACHEABLE: ReadonlySet<string> = new Set([
   'ml:compare',
   'ml:calibrate',
 ]);
-const TRACKED: ReadonlySet<string> = new Set(['ml:fine-tune', 'ml:evaluate']);
+const TRACKED = /^ml:(fine-tune|evaluate)$|sagemaker:createTrainingJob/;
 
 /** Run tracking innermost, so that a cached answer makes no run; lineage outermost. */
 function recordsOf(options: MlHandlersOptions): (handler: Handler) => Handler {
@@ -157,7 +158,7 @@ function recordsOf(options: MlHandlersOptions): (handler: Handler) => Handler {
   const lineage = openLineage({ folder: join(home, 'lineage'), namespace, ...clock });
   return (handler) => {
     const { resource } = handler;
-    const followed = TRACKED.has(resource) ? tracked(handler, runs) : handler;
+    const followed = TRACKED.test(resource) ? tracked(handler, runs) : handler;
     const answered = CACHEABLE.has(resource)
       ? cached(followed, { cache, version: VERSION, always, ...clock })
       : followed;

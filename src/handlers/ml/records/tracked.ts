@@ -105,7 +105,7 @@ class Recorder implements Recording {
     this.later(async () => {
       if (!isObject(result)) return;
       const { writer, lastStep } = this;
-      for (const [name, value] of numbersOf(getOwn(result, 'metrics') ?? {})) {
+      for (const [name, value] of finalMetrics(result)) {
         await writer.metric(name, value, lastStep);
       }
       const settled = getOwn(result, 'parameters');
@@ -157,6 +157,16 @@ function numbersOf(value: Json, prefix = ''): readonly (readonly [string, number
     const name = prefix === '' ? key : `${prefix}.${key}`;
     if (typeof item === 'number') return [[name, item]];
     return isObject(item) ? [...numbersOf(item, name)] : [];
+  });
+}
+
+/** `metrics` of our own handlers, `FinalMetricDataList` of a SageMaker training job. */
+function finalMetrics(result: JsonObject): readonly (readonly [string, number])[] {
+  const list = getOwn(result, 'FinalMetricDataList');
+  if (!isArray(list)) return numbersOf(getOwn(result, 'metrics') ?? {});
+  return list.flatMap((item): (readonly [string, number])[] => {
+    const [name, value] = isObject(item) ? [item.MetricName, item.Value] : [];
+    return typeof name === 'string' && typeof value === 'number' ? [[name, value]] : [];
   });
 }
 
