@@ -3,8 +3,7 @@
  * themselves. Everything may run while workers do: an execution is changed by one script that compares
  * its head, and a walk over keys looks at each as it is when it is met.
  */
-import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
-import type { Json } from '../lib/json.js';
+import type { ExecutionArn, Seq } from '../lib/brand.js';
 import type {
   Derived,
   Finding,
@@ -14,17 +13,17 @@ import type {
   StoreSize,
   Stray,
 } from './care.js';
+import { effectOrder, headText, parseHead, recordText, rowText } from './redis-commits.js';
 import { findingsOf } from './redis-health.js';
 import {
   EFFECTS,
   indexEntries,
   indexedArn,
   type KeySpace,
-  keyedEntry,
   statusHead,
   TIMERS,
-  timeOf,
   timePosition,
+  workEntry,
 } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
@@ -32,12 +31,11 @@ import {
   COUNT,
   DROP_MEMBERS,
   EFFECT_FIELD,
-  ORDER_DIGITS,
-  PENDING,
   REDERIVE,
   STAGE,
   TIMER_FIELD,
 } from './redis-scripts.js';
+import { effectsOf, pendingOf, timersOf } from './redis-work.js';
 import type { ExecutionRow, ExecutionStatus, JournalCommit, Page, Store } from './store.js';
 
 const WALK_BATCH = 500;
@@ -57,29 +55,21 @@ export class RedisCare implements StoreCare {
 
   async head(arn: ExecutionArn): Promise<JournalHead | null> {
     const { link, keys } = this.access;
-    const [seq, digest] = await link.fields(keys.execution(arn)[0], ['seq', 'digest']);
-    if (!seq || !digest) return null;
-    return { seq: Number(seq) as Seq, digest: digest as Digest };
+    return parseHead(await link.field(keys.execution(arn)[0], 'head'));
   }
 
   async pending(arn: ExecutionArn): Promise<Pending> {
     const { link, keys } = this.access;
     const [execution] = keys.execution(arn);
-    const found = (await link.eval(PENDING, [execution], [])) as string[];
-    const entries = Array.from({ length: found.length / 2 }, (_, at) => ({
-      field: found[2 * at] as string,
-      value: found[2 * at + 1] as string,
-    })).sort((a, b) => (a.field < b.field ? -1 : 1));
-    const of = (head: string) => entries.filter(({ field }) => field.startsWith(head));
+    const { fields } = await pendingOf(link, execution);
+    const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
     return {
-      timers: of(TIMER_FIELD).map(({ field, value }) => ({
-        key: field.slice(TIMER_FIELD.length),
-        dueAt: timeOf(value),
-      })),
-      outbox: of(EFFECT_FIELD).map(({ field, value }) => ({
-        key: field.slice(EFFECT_FIELD.length),
-        effect: JSON.parse(value.slice(ORDER_DIGITS)) as Json,
-      })),
+      timers: timersOf(arn, fields)
+        .map(({ key, dueAt }) => ({ key, dueAt }))
+        .sort(byKey),
+      outbox: effectsOf(arn, fields)
+        .map(({ key, effect }) => ({ key, effect }))
+        .sort(byKey),
     };
   }
 
@@ -182,11 +172,15 @@ export class RedisCare implements StoreCare {
     const { link, keys } = this.access;
     const fields = [
       ...timers.flatMap(({ key, dueAt }) => [TIMER_FIELD + key, timePosition(dueAt)]),
-      ...outbox.flatMap(({ key, effect }) => [EFFECT_FIELD + key, JSON.stringify(effect)]),
+      // Before whatever a commit to come will promise.
+      ...outbox.flatMap(({ key, effect }, at) => [
+        EFFECT_FIELD + key,
+        effectOrder(0, at) + JSON.stringify(effect),
+      ]),
     ];
-    const before = expected === null ? ['', ''] : [expected.seq, expected.digest];
-    const after = [head.seq, head.digest, JSON.stringify(row), indexEntries(row), records];
-    const args = [row.arn, ...before, ...after, ...fields];
+    const before = expected === null ? '' : headText(expected.seq, expected.digest);
+    const after = headText(head.seq, head.digest);
+    const args = [before, after, rowText(row), indexEntries(row), records, ...fields];
     return (await link.eval(REDERIVE, keys.execution(row.arn), args)) === 1;
   }
 
@@ -201,13 +195,10 @@ export class RedisCare implements StoreCare {
   async #strayWork(key: string, head: string, mend: boolean): Promise<Stray[]> {
     const kind = head === TIMERS ? 'timer' : 'effect';
     return this.#strays(key, head, mend, async (entry) => {
-      const { arn, key, position } = keyedEntry(entry);
-      // A timer's holder stands on the next line.
-      const [name = ''] = key.split('\n', 1);
-      const field = (head === TIMERS ? TIMER_FIELD : EFFECT_FIELD) + name;
-      const execution = this.access.keys.execution(arn)[0];
-      const known = await this.access.link.field(execution, field);
-      return known?.startsWith(position) ? null : { kind, what: `${arn} ${name}` };
+      const { arn, position } = workEntry(entry);
+      const work = await this.access.link.field(this.access.keys.execution(arn)[0], 'work');
+      const [, due, , since] = (work ?? '').split(' ');
+      return position === (head === TIMERS ? due : since) ? null : { kind, what: arn };
     });
   }
 
@@ -250,8 +241,8 @@ export class RedisCare implements StoreCare {
   }
 }
 
-function recordOf({ after, count, digest, facts }: JournalCommit, at: number) {
-  return { at, text: `${after} ${count} ${digest}\n${facts}` };
+function recordOf(commit: JournalCommit, at: number) {
+  return { at, text: recordText(commit) };
 }
 
 function* batches<T extends { readonly text: string }>(records: readonly T[]): Generator<T[]> {

@@ -9,7 +9,7 @@ import { sha256 } from '../lib/digest.js';
 import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
 
 /** Version of the layout below, written into every store. */
-export const SCHEMA = 1;
+export const SCHEMA = 2;
 /** Written into every store: another number would look for executions in other places. */
 export const SHARDS = 16;
 
@@ -17,7 +17,7 @@ export const SHARDS = 16;
 export type ExecutionKeys = readonly [
   execution: string,
   index: string,
-  /** Timers and effects of the whole shard. */
+  /** Which executions of the shard have timers and effects. */
   work: string,
 ];
 
@@ -26,7 +26,7 @@ export interface KeySpace {
   readonly probe: string;
   /** One per shard. */
   readonly indexes: readonly string[];
-  /** Timers and effects, one per shard. */
+  /** Who has timers and effects, one per shard. */
   readonly works: readonly string[];
   execution(arn: ExecutionArn): ExecutionKeys;
   /** Glob patterns for a walk over keys: executions, and bodies of documents. */
@@ -160,15 +160,10 @@ export function indexedArn(entry: string): ExecutionArn {
   return entry.slice(2 * (POSITION_DIGITS + 1)) as ExecutionArn;
 }
 
-/** `position|ARN` and the key on the next line, as the scan returns timers and effects. */
-export function keyedEntry(entry: string): { arn: ExecutionArn; key: string; position: string } {
+/** `position|ARN`, as the scan returns entries of work. */
+export function workEntry(entry: string): { arn: ExecutionArn; position: string } {
   const bar = entry.indexOf('|');
-  const line = entry.indexOf('\n', bar);
-  return {
-    position: entry.slice(0, bar),
-    arn: entry.slice(bar + 1, line) as ExecutionArn,
-    key: entry.slice(line + 1),
-  };
+  return { position: entry.slice(0, bar), arn: entry.slice(bar + 1) as ExecutionArn };
 }
 
 /** Of a position, or of what begins with one. */

@@ -118,13 +118,16 @@ export class RedisLink {
     return this.address.cluster;
   }
 
-  /** Runs a script that may be sent twice. */
+  /** Runs a script that may be sent twice; `again`: as a part of another call it was sent before. */
   eval(
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
+    again = false,
   ): Promise<unknown> {
-    return this.#call((resent) => this.#send(script, keys, [resent ? '1' : '0', ...args]), true);
+    return this.#call((resent) => {
+      return this.#send(script, keys, [resent || again ? '1' : '0', ...args]);
+    }, true);
   }
 
   /** Runs a script whose answer would be wrong the second time: a lost reply is an error. */

@@ -21,140 +21,225 @@ function script(text: string): Script {
 /** Values that one call from Lua takes at most; its stack ends at about 8,000. */
 const MANY = 1_000;
 
-/** An effect's order in front of its text: microseconds of the server and place in the commit. */
-export const ORDER_DIGITS = 22;
+/** An effect's order in front of its text: seq of the commit that promised it, and place in that commit. */
+export const ORDER_DIGITS = POSITION_DIGITS;
 
 /** Fields of an execution's hash whose names say what they are; see COMMIT. */
 export const TIMER_FIELD = 't:';
 export const EFFECT_FIELD = 'o:';
 
 /**
- * KEYS as in ExecutionKeys. ARGV: resent, arn, after, previous digest, seq, digest, journal record,
- * row, index heads, then field and value of every timer and effect (value '' removes it), no field
- * twice. Answers 1 (this commit is in the journal) or 0 (conflict).
- * Fields of the execution: seq, digest, row, commits (how many), `j:N` (journal record N, from 1),
- * number (order of creation), heads (its index entries), `t:KEY` (due time of a timer), `o:KEY`
- * (its order and the text of an effect).
+ * What the field `work` says, and the entries of the shard that follow from it: how many timers there
+ * are and from when on one may be due (never later than the first of them), how many effects and since
+ * when there have been any. One entry for all timers of an execution and one for all its effects; an
+ * entry is touched only when there are none any more, or one is due earlier than it says.
  */
-export const COMMIT = script(String.raw`
-local arn, heads, count = ARGV[2], ARGV[9], #ARGV
-local fields = {'seq', 'digest', 'commits', 'number', 'heads'}
-for i = 10, count, 2 do fields[#fields + 1] = ARGV[i] end
-local known
-if #fields <= ${MANY} then known = redis.call('HMGET', KEYS[1], unpack(fields)) else
-  known = {}
-  for i = 1, #fields, ${MANY} do
-    local last = math.min(i + ${MANY - 1}, #fields)
-    local part = redis.call('HMGET', KEYS[1], unpack(fields, i, last))
-    for j = 1, #part do known[i + j - 1] = part[j] end
+const WORK = `
+local function parse(work)
+  local timers, due, effects, since = string.match(work or '', '^(%d+) (%S+) (%d+) (%S+)$')
+  if not timers then return 0, '-', 0, '-' end
+  return tonumber(timers), due, tonumber(effects), since
+end
+local function format(timers, due, effects, since)
+  return string.format('%d %s %d %s', timers, due, effects, since)
+end
+local function arnOf(execution)
+  local _, at = string.find(execution, '}:e:', 1, true)
+  return string.sub(execution, at + 1)
+end
+local function move(work, execution, head, old, new)
+  if old == new then return end
+  local arn = arnOf(execution)
+  if new ~= '-' then redis.call('ZADD', work, 0, head .. new .. '|' .. arn) end
+  if old ~= '-' then redis.call('ZREM', work, head .. old .. '|' .. arn) end
+end
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] .. string.format('%06d', time[2])
+end
+`;
+
+/**
+ * Commits, each judged and answered by itself. KEYS: for each those of ExecutionKeys. ARGV: resent, then
+ * for each: how many texts follow, head before, head, journal record, row, index heads, and field and
+ * value of every timer and effect (value '' removes it), no field twice. Answers for each 1 (it is
+ * in the journal), 0 (conflict), or -1: not judged, to be sent alone. An error is only raised while
+ * nothing has been written. Fields of the execution: head (seq and digest), commits (how many), row,
+ * heads (its index entries), number (order of creation), work (see above), `j:N` (journal record N, from
+ * 1), `t:KEY` (due time and holder of a timer), `o:KEY` (order and text of an effect).
+ */
+export const COMMIT = script(String.raw`${WORK}
+local written = false
+local function write(command, key, list)
+  local size = #list
+  if size <= ${MANY} then return size > 0 and redis.pcall(command, key, unpack(list)) end
+  for i = 1, size, ${MANY} do
+    local answer = redis.pcall(command, key, unpack(list, i, math.min(i + ${MANY - 1}, size)))
+    if type(answer) == 'table' then return answer end
   end
 end
-local commits, number, oldHeads = known[3] or '0', known[4], known[5] or ''
-if heads ~= oldHeads then redis.call('ZCARD', KEYS[2]) end
-if count > 9 then redis.call('ZCARD', KEYS[3]) end
-
-if (known[1] or '0') ~= ARGV[3] or (known[2] or '${EMPTY_DIGEST}') ~= ARGV[4] then
-  for at = ARGV[1] == '1' and tonumber(commits) or 0, 1, -1 do
-    local text = redis.call('HGET', KEYS[1], 'j:' .. at)
-    local after, digest = string.match(text, '^(%d+) %d+ (%S+)\n')
-    if digest == ARGV[6] and after == ARGV[3] then return 1 end
-    if tonumber(after) < tonumber(ARGV[3]) then return 0 end
+local function isApplied(execution, commits, before, head)
+  local from, digest = string.match(before, '^%d+'), string.match(head, '%S+$')
+  for at = commits, 1, -1 do
+    local text = redis.call('HGET', execution, 'j:' .. at)
+    local after, found = string.match(text or '', '^(%d+) %d+ (%S+)\n')
+    if not after then return 0 end
+    if found == digest and after == from then return 1 end
+    if tonumber(after) < tonumber(from) then return 0 end
   end
   return 0
 end
-
-local clock
-if not number or count > 9 then
-  local time = redis.call('TIME')
-  clock = time[1] .. string.format('%06d', time[2])
-end
-commits = string.format('%d', commits + 1)
-local set = {
-  'seq', ARGV[5], 'digest', ARGV[6], 'commits', commits, 'j:' .. commits, ARGV[7], 'row', ARGV[8]
-}
-local drop, add, cut = {}, {}, {}
-local sets, drops, adds, cuts = #set, 0, 0, 0
-local owner = '|' .. arn .. '\n'
-for i = 6, #fields do
-  local field, value, old = fields[i], ARGV[2 * i - 1], known[i]
-  local timer = string.byte(field) == 116
-  local place, oldPlace
-  if timer then
-    place, oldPlace = string.sub(value, 1, ${POSITION_DIGITS}), old and string.sub(old, 1, ${POSITION_DIGITS})
-  else
-    oldPlace = old and string.sub(old, 1, ${ORDER_DIGITS})
-    if value ~= '' then
-      place = oldPlace or clock .. string.format('%06d', i)
-      value = place .. value
+local function commit(at, first, last)
+  local execution, index, work = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  local before, head, heads = ARGV[first], ARGV[first + 1], ARGV[first + 4]
+  local fields, size = {'head', 'heads', 'work', 'commits'}, 4
+  for i = first + 5, last, 2 do
+    size = size + 1
+    fields[size] = ARGV[i]
+  end
+  local known
+  if size <= ${MANY} then known = redis.pcall('HMGET', execution, unpack(fields)) else
+    known = {}
+    for i = 1, size, ${MANY} do
+      local part = redis.pcall('HMGET', execution, unpack(fields, i, math.min(i + ${MANY - 1}, size)))
+      if part.err then known = part break end
+      for j = 1, #part do known[i + j - 1] = part[j] end
     end
   end
-  if value == '' then
-    if old then
-      drops = drops + 1
-      drop[drops] = field
+  if known.err then return known end
+  local oldHeads, oldWork, commits = known[2] or '', known[3], known[4] or '0'
+  if (known[1] or '0 ${EMPTY_DIGEST}') ~= before then
+    if ARGV[1] ~= '1' then return 0 end
+    return isApplied(execution, tonumber(commits), before, head)
+  end
+  if heads ~= oldHeads then
+    local kind = redis.pcall('ZCARD', index)
+    if type(kind) == 'table' then return kind end
+  end
+
+  local timers, due, effects, since = parse(oldWork)
+  local newDue, hadTimers, hadEffects = due, timers, effects
+  commits = string.format('%d', commits + 1)
+  local set = {
+    'head', head, 'commits', commits, 'j:' .. commits, ARGV[first + 2], 'row', ARGV[first + 3]
+  }
+  local sets, drop, drops = 8, {}, 0
+  for i = 5, size do
+    local field, value, old = fields[i], ARGV[first + 2 * i - 4], known[i]
+    local isTimer = string.byte(field) == 116
+    local more = (value ~= '' and 1 or 0) - (old and 1 or 0)
+    if isTimer then timers = timers + more else effects = effects + more end
+    if value == '' then
+      if old then
+        drops = drops + 1
+        drop[drops] = field
+      end
+    else
+      if isTimer then
+        local place = string.sub(value, 1, ${POSITION_DIGITS})
+        if newDue == '-' or place < newDue then newDue = place end
+      elseif old then
+        value = string.sub(old, 1, ${ORDER_DIGITS}) .. string.sub(value, ${ORDER_DIGITS + 1})
+      end
+      set[sets + 1], set[sets + 2] = field, value
+      sets = sets + 2
     end
-  elseif value ~= old then
-    set[sets + 1], set[sets + 2] = field, value
+  end
+  if timers == 0 then newDue = '-' end
+  local newSince = since
+  if effects == 0 then newSince = '-' elseif since == '-' then newSince = clock() end
+  if newDue ~= due or newSince ~= since then
+    local kind = redis.pcall('ZCARD', work)
+    if type(kind) == 'table' then return kind end
+  end
+  if newDue ~= due or newSince ~= since or timers ~= hadTimers or effects ~= hadEffects then
+    set[sets + 1], set[sets + 2] = 'work', format(timers, newDue, effects, newSince)
     sets = sets + 2
   end
-  if value == '' or place ~= oldPlace or timer and value ~= old then
-    local head = timer and 't|' or 'o|'
-    local tail = owner .. string.sub(field, 3)
-    if old then
-      cuts = cuts + 1
-      cut[cuts] = head .. oldPlace .. tail
-      if timer then cut[cuts] = cut[cuts] .. string.sub(old, ${POSITION_DIGITS + 1}) end
-    end
-    if value ~= '' then
-      add[adds + 1], add[adds + 2] = 0, head .. place .. tail
-      if timer then add[adds + 2] = add[adds + 2] .. string.sub(value, ${POSITION_DIGITS + 1}) end
-      adds = adds + 2
-    end
+  local number
+  if heads ~= oldHeads then
+    number = redis.call('HGET', execution, 'number') or clock()
+    set[sets + 1], set[sets + 2], set[sets + 3], set[sets + 4] = 'number', number, 'heads', heads
   end
-end
-if heads ~= oldHeads then
-  number = number or clock
-  set[sets + 1], set[sets + 2], set[sets + 3], set[sets + 4] = 'number', number, 'heads', heads
+
+  local kind = write('HSET', execution, set)
+  if type(kind) == 'table' then return kind end
+  written = true
+  write('HDEL', execution, drop)
+  move(work, execution, 't|', due, newDue)
+  move(work, execution, 'o|', since, newSince)
+  if number then
+    local tail = number .. '|' .. arnOf(execution)
+    for one in string.gmatch(oldHeads, '[^\n]+') do redis.call('ZREM', index, one .. tail) end
+    for one in string.gmatch(heads, '[^\n]+') do redis.call('ZADD', index, 0, one .. tail) end
+  end
+  return 1
 end
 
-local function write(command, key, list)
-  local size = #list
-  if size > 0 and size <= ${MANY} then
-    redis.call(command, key, unpack(list))
-  else
-    for i = 1, size, ${MANY} do
-      redis.call(command, key, unpack(list, i, math.min(i + ${MANY - 1}, size)))
-    end
+local answers, first = {}, 2
+for i = 1, #KEYS / 3 do
+  local last = first + ARGV[first]
+  local judged, answer = pcall(commit, 3 * i - 2, first + 1, last)
+  if not judged and type(answer) ~= 'table' then answer = {err = 'ERR ' .. tostring(answer)} end
+  if type(answer) == 'table' then
+    if not written then return answer end
+    answer = -1
   end
+  answers[i], first = answer, last + 1
 end
-write('HSET', KEYS[1], set)
-write('HDEL', KEYS[1], drop)
-write('ZADD', KEYS[3], add)
-write('ZREM', KEYS[3], cut)
-if heads ~= oldHeads then
-  for head in string.gmatch(oldHeads, '[^\n]+') do
-    redis.call('ZREM', KEYS[2], head .. number .. '|' .. arn)
-  end
-  for head in string.gmatch(heads, '[^\n]+') do
-    redis.call('ZADD', KEYS[2], 0, head .. number .. '|' .. arn)
-  end
-end
+return answers
+`);
+
+/** KEYS: execution, work. ARGV: resent, key, due time and holder. Moves a timer that exists. */
+export const TOUCH_TIMER = script(`${WORK}
+local field, value = 't:' .. ARGV[2], ARGV[3]
+local known = redis.call('HMGET', KEYS[1], field, 'work')
+redis.call('ZCARD', KEYS[2])
+if not known[1] or known[1] == value then return 0 end
+redis.call('HSET', KEYS[1], field, value)
+local timers, due, effects, since = parse(known[2])
+local place = string.sub(value, 1, ${POSITION_DIGITS})
+if due ~= '-' and place >= due then return 1 end
+redis.call('HSET', KEYS[1], 'work', format(timers, place, effects, since))
+move(KEYS[2], KEYS[1], 't|', due, place)
 return 1
 `);
 
-/** KEYS: execution, work. ARGV: resent, arn, key, due time. Moves a timer that exists. */
-export const TOUCH_TIMER = script(String.raw`
-local arn, key, due = ARGV[2], ARGV[3], ARGV[4]
-local old = redis.call('HGET', KEYS[1], 't:' .. key)
+/**
+ * KEYS: execution, work. ARGV: resent, entries of the shard that may say too little or belong to
+ * nothing. Brings count and entries of this execution up to what its fields say.
+ */
+export const RECOUNT = script(`${WORK}
+local all = redis.call('HKEYS', KEYS[1])
 redis.call('ZCARD', KEYS[2])
-if not old or old == due then return 0 end
-local function entry(value)
-  return 't|' .. string.sub(value, 1, ${POSITION_DIGITS}) .. '|' .. arn .. '\n' .. key
-    .. string.sub(value, ${POSITION_DIGITS + 1})
+local work = redis.call('HGET', KEYS[1], 'work')
+local timers, due, effects = 0, '-', 0
+for i = 1, #all do
+  local kind = string.sub(all[i], 1, 2)
+  if kind == 'o:' then effects = effects + 1 end
+  if kind == 't:' then
+    timers = timers + 1
+    local place = string.sub(redis.call('HGET', KEYS[1], all[i]), 1, ${POSITION_DIGITS})
+    if due == '-' or place < due then due = place end
+  end
 end
-redis.call('HSET', KEYS[1], 't:' .. key, due)
-redis.call('ZADD', KEYS[2], 0, entry(due))
-redis.call('ZREM', KEYS[2], entry(old))
+local _, oldDue, _, since = parse(work)
+local oldSince = since
+if effects == 0 then since = '-' elseif since == '-' then since = clock() end
+local right = {['t|'] = due, ['o|'] = since}
+local arn = arnOf(KEYS[1])
+if #all > 0 then
+  redis.call('HSET', KEYS[1], 'work', format(timers, due, effects, since))
+  move(KEYS[2], KEYS[1], 't|', oldDue, due)
+  move(KEYS[2], KEYS[1], 'o|', oldSince, since)
+  for head, place in pairs(right) do
+    if place ~= '-' then redis.call('ZADD', KEYS[2], 0, head .. place .. '|' .. arn) end
+  end
+end
+for i = 2, #ARGV do
+  local head, place = string.sub(ARGV[i], 1, 2), string.sub(ARGV[i], 3, ${POSITION_DIGITS + 2})
+  if right[head] ~= place then redis.call('ZREM', KEYS[2], ARGV[i]) end
+end
 return 1
 `);
 
@@ -172,106 +257,101 @@ redis.call('HSET', KEYS[1], ARGV[2], order .. ARGV[4])
 return 1
 `);
 
-/** KEYS: execution, work. ARGV: resent, arn, key. */
-export const DROP_EFFECT = script(String.raw`
-local arn, key = ARGV[2], ARGV[3]
-local old = redis.call('HGET', KEYS[1], 'o:' .. key)
+/** KEYS: execution, work. ARGV: resent, key. */
+export const DROP_EFFECT = script(`${WORK}
+local field = 'o:' .. ARGV[2]
+local known = redis.call('HMGET', KEYS[1], field, 'work')
 redis.call('ZCARD', KEYS[2])
-if not old then return 0 end
-redis.call('ZREM', KEYS[2], 'o|' .. string.sub(old, 1, ${ORDER_DIGITS}) .. '|' .. arn .. '\n' .. key)
-redis.call('HDEL', KEYS[1], 'o:' .. key)
+if not known[1] then return 0 end
+local timers, due, effects, since = parse(known[2])
+local left = effects > 1 and since or '-'
+redis.call('HSET', KEYS[1], 'work', format(timers, due, math.max(0, effects - 1), left))
+redis.call('HDEL', KEYS[1], field)
+move(KEYS[2], KEYS[1], 'o|', since, left)
 return 1
 `);
 
 /**
- * KEYS as in ExecutionKeys. ARGV: resent, arn. Loops over fields of this execution only. A running
- * execution that a second sending meets has been started anew since the first, and stays.
+ * KEYS as in ExecutionKeys. ARGV: resent. A running execution that a second sending meets has been
+ * started anew since the first, and stays.
  */
-export const REMOVE = script(String.raw`
-local arn = ARGV[2]
-local known = redis.call('HMGET', KEYS[1], 'number', 'heads')
-local fields = redis.call('HGETALL', KEYS[1])
+export const REMOVE = script(String.raw`${WORK}
+local known = redis.call('HMGET', KEYS[1], 'number', 'heads', 'work')
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[3])
 if ARGV[1] == '1' and string.sub(known[2] or '', 1, 4) == 's|R|' then return 0 end
-for i = 1, #fields, 2 do
-  local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
-  local tail = '|' .. arn .. '\n' .. string.sub(fields[i], 3)
-  if kind == 't:' then
-    local due, holder = string.sub(value, 1, ${POSITION_DIGITS}), string.sub(value, ${POSITION_DIGITS + 1})
-    redis.call('ZREM', KEYS[3], 't|' .. due .. tail .. holder)
-  end
-  if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
-end
+local _, due, _, since = parse(known[3])
+move(KEYS[3], KEYS[1], 't|', due, '-')
+move(KEYS[3], KEYS[1], 'o|', since, '-')
 for head in string.gmatch(known[2] or '', '[^\n]+') do
-  redis.call('ZREM', KEYS[2], head .. known[1] .. '|' .. arn)
+  redis.call('ZREM', KEYS[2], head .. known[1] .. '|' .. arnOf(KEYS[1]))
 end
 redis.call('UNLINK', KEYS[1])
 return 1
 `);
 
 /**
- * KEYS as in ExecutionKeys. ARGV: resent, arn, expected seq ('' for none), expected digest, seq, digest,
- * row, index heads, number of journal records, then field and value of every timer and effect. Writes anew whatever
- * is derived from the journal; the journal records stay. Answers 1, or 0 (the head is another one).
+ * KEYS as in ExecutionKeys. ARGV: resent, expected head ('' for none), head, row, index heads, number of journal
+ * records, then field and value of every timer and effect. Writes anew whatever is derived from the
+ * journal; the records stay. Answers 1, or 0 (the head is another one).
  */
-export const REDERIVE = script(String.raw`
-local arn, heads = ARGV[2], ARGV[8]
-local known = redis.call('HMGET', KEYS[1], 'seq', 'digest', 'number', 'heads')
-local fields = redis.call('HGETALL', KEYS[1])
+export const REDERIVE = script(String.raw`${WORK}
+local heads = ARGV[5]
+local known = redis.call('HMGET', KEYS[1], 'head', 'number', 'heads', 'work')
+local all = redis.call('HKEYS', KEYS[1])
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[3])
-local isResult = ARGV[1] == '1' and known[1] == ARGV[5] and known[2] == ARGV[6]
-if not isResult and ((known[1] or '') ~= ARGV[3] or (known[2] or '') ~= ARGV[4]) then return 0 end
-local time = redis.call('TIME')
-local clock = time[1] .. string.format('%06d', time[2])
-local number = known[3] or clock
-redis.call('HSET', KEYS[1], 'seq', ARGV[5], 'digest', ARGV[6], 'row', ARGV[7], 'heads', heads,
-  'number', number, 'commits', ARGV[9])
-for head in string.gmatch(known[4] or '', '[^\n]+') do
-  redis.call('ZREM', KEYS[2], head .. number .. '|' .. arn)
+local isResult = ARGV[1] == '1' and known[1] == ARGV[3]
+if not isResult and (known[1] or '') ~= ARGV[2] then return 0 end
+local now = clock()
+local number = known[2] or now
+local tail = number .. '|' .. arnOf(KEYS[1])
+local _, oldDue, _, oldSince = parse(known[4])
+local timers, due, effects = 0, '-', 0
+redis.call('HSET', KEYS[1], 'head', ARGV[3], 'row', ARGV[4], 'heads', heads, 'number', number,
+  'commits', ARGV[6])
+for i = 1, #all do
+  local kind = string.sub(all[i], 1, 2)
+  if kind == 't:' or kind == 'o:' then redis.call('HDEL', KEYS[1], all[i]) end
 end
-for head in string.gmatch(heads, '[^\n]+') do
-  redis.call('ZADD', KEYS[2], 0, head .. number .. '|' .. arn)
-end
-local owner = '|' .. arn .. '\n'
-for i = 1, #fields, 2 do
-  local kind, value = string.sub(fields[i], 1, 2), fields[i + 1]
-  local tail = owner .. string.sub(fields[i], 3)
-  if kind == 't:' then
-    local due, holder = string.sub(value, 1, ${POSITION_DIGITS}), string.sub(value, ${POSITION_DIGITS + 1})
-    redis.call('ZREM', KEYS[3], 't|' .. due .. tail .. holder)
-  end
-  if kind == 'o:' then redis.call('ZREM', KEYS[3], 'o|' .. string.sub(value, 1, ${ORDER_DIGITS}) .. tail) end
-  if kind == 't:' or kind == 'o:' then redis.call('HDEL', KEYS[1], fields[i]) end
-end
-for i = 10, #ARGV, 2 do
-  local field, value, place, head = ARGV[i], ARGV[i + 1], ARGV[i + 1], 't|'
+for i = 7, #ARGV, 2 do
+  local field, value = ARGV[i], ARGV[i + 1]
   if string.sub(field, 1, 2) == 'o:' then
-    place, head = clock .. string.format('%06d', i), 'o|'
-    value = place .. value
+    effects = effects + 1
+  else
+    timers = timers + 1
+    if due == '-' or value < due then due = value end
   end
   redis.call('HSET', KEYS[1], field, value)
-  redis.call('ZADD', KEYS[3], 0, head .. place .. owner .. string.sub(field, 3))
 end
+local since = effects > 0 and now or '-'
+redis.call('HSET', KEYS[1], 'work', format(timers, due, effects, since))
+move(KEYS[3], KEYS[1], 't|', oldDue, '-')
+move(KEYS[3], KEYS[1], 'o|', oldSince, '-')
+move(KEYS[3], KEYS[1], 't|', '-', due)
+move(KEYS[3], KEYS[1], 'o|', '-', since)
+for head in string.gmatch(known[3] or '', '[^\n]+') do redis.call('ZREM', KEYS[2], head .. tail) end
+for head in string.gmatch(heads, '[^\n]+') do redis.call('ZADD', KEYS[2], 0, head .. tail) end
 return 1
 `);
 
 /** KEYS: execution. ARGV: resent, field, value, … Journal records of an execution that is not there yet. */
 export const STAGE = script(`
-if redis.call('HEXISTS', KEYS[1], 'seq') == 1 then return 0 end
+if redis.call('HEXISTS', KEYS[1], 'head') == 1 then return 0 end
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return 1
 `);
 
-/** KEYS: execution. Answers field and value of every timer and effect. */
+/** KEYS: execution. Answers what `work` says, and field and value of every timer and effect. */
 export const PENDING = script(`
-local fields, found = redis.call('HGETALL', KEYS[1]), {}
-for i = 1, #fields, 2 do
-  local kind = string.sub(fields[i], 1, 2)
-  if kind == 't:' or kind == 'o:' then
-    found[#found + 1], found[#found + 2] = fields[i], fields[i + 1]
-  end
+local names, fields, found = redis.call('HKEYS', KEYS[1]), {}, {}
+for i = 1, #names do
+  local kind = string.sub(names[i], 1, 2)
+  if kind == 't:' or kind == 'o:' then fields[#fields + 1] = names[i] end
+end
+found[1] = redis.call('HGET', KEYS[1], 'work') or ''
+for i = 1, #fields do
+  found[2 * i], found[2 * i + 1] = fields[i], redis.call('HGET', KEYS[1], fields[i])
 end
 return found
 `);
@@ -378,6 +458,7 @@ redis.call('HGETALL', KEYS[1])
 redis.call('HEXISTS', KEYS[1], 'a')
 redis.call('HGET', KEYS[1], 'a')
 redis.call('HDEL', KEYS[1], 'a')
+redis.call('HKEYS', KEYS[1])
 redis.call('UNLINK', KEYS[1])
 redis.call('ZADD', KEYS[1], 0, 'a')
 redis.call('ZCARD', KEYS[1])
@@ -396,6 +477,7 @@ export const SCRIPTS: readonly Script[] = [
   REDERIVE,
   STAGE,
   DROP_MEMBERS,
+  RECOUNT,
   PENDING,
   COUNT,
   SCAN,

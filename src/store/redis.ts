@@ -9,24 +9,19 @@ import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { StoreCare } from './care.js';
 import { RedisCare } from './redis-care.js';
+import { parseHead, parseRow, RedisCommits } from './redis-commits.js';
 import { RedisDocuments } from './redis-documents.js';
 import {
-  EFFECTS,
   filterHeads,
-  indexEntries,
   indexedArn,
   type KeySpace,
-  keyedEntry,
   keySpace,
-  TIMERS,
   timeOf,
-  timePosition,
   timerValue,
 } from './redis-keys.js';
 import { LINK_TIMES, type LinkTimes, RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
 import {
-  COMMIT,
   DROP_EFFECT,
   EFFECT_FIELD,
   ORDER_DIGITS,
@@ -36,6 +31,7 @@ import {
   TOUCH_TIMER,
 } from './redis-scripts.js';
 import { parseRedisUrl } from './redis-url.js';
+import { RedisWork } from './redis-work.js';
 import type {
   Commit,
   DocumentStore,
@@ -68,6 +64,8 @@ export class RedisStore implements SharedStore {
   readonly #link: RedisLink;
   readonly #keys: KeySpace;
   readonly #readOnly: boolean;
+  readonly #commits: RedisCommits;
+  readonly #work: RedisWork;
   /** Commits without the copies they should have. */
   readonly #unconfirmed = new Set<ExecutionArn>();
 
@@ -84,6 +82,8 @@ export class RedisStore implements SharedStore {
     this.#link = link;
     this.#keys = keys;
     this.#readOnly = readOnly;
+    this.#commits = new RedisCommits(link, keys);
+    this.#work = new RedisWork(link, keys, readOnly);
     const refuseWrites = (): void => this.#refuseWhenReadOnly();
     this.documents = new RedisDocuments(link, keys, refuseWrites);
     this.care = new RedisCare({ link, keys, refuseWrites, store: this });
@@ -100,29 +100,8 @@ export class RedisStore implements SharedStore {
   async commit(commit: Commit): Promise<'committed' | 'conflict'> {
     this.#refuseWhenReadOnly();
     assert(commit.row.arn === commit.arn, 'A commit carries the row of its own execution.');
-    const { arn, after, previousDigest, facts, count, digest, row, timers, outbox } = commit;
-    const args: (string | number)[] = [
-      arn,
-      after,
-      previousDigest,
-      after + count,
-      digest,
-      `${after} ${count} ${digest}\n${facts}`,
-      JSON.stringify(row),
-      indexEntries(row),
-    ];
-    // A key that is named twice ends as its last mention says.
-    const changes = new Map<string, string>();
-    for (const { key, dueAt, holder } of timers) {
-      changes.set(TIMER_FIELD + key, dueAt === null ? '' : timerValue(dueAt, holder));
-    }
-    for (const { key, effect } of outbox) {
-      changes.set(EFFECT_FIELD + key, effect === null ? '' : JSON.stringify(effect));
-    }
-    for (const [field, value] of changes) args.push(field, value);
-    const answer = await this.#link.eval(COMMIT, this.#keys.execution(arn), args);
-    if (answer !== 1) return 'conflict';
-    if (this.#link.confirms) await this.#confirm(arn);
+    if ((await this.#commits.add(commit)) === 'conflict') return 'conflict';
+    if (this.#link.confirms) await this.#confirm(commit.arn);
     return 'committed';
   }
 
@@ -160,7 +139,7 @@ export class RedisStore implements SharedStore {
   async row(arn: ExecutionArn): Promise<ExecutionRow | null> {
     const [execution] = this.#keys.execution(arn);
     const text = await this.#link.field(execution, 'row');
-    return text === null ? null : (JSON.parse(text) as ExecutionRow);
+    return text === null ? null : parseRow(arn, text);
   }
 
   async list(
@@ -172,27 +151,24 @@ export class RedisStore implements SharedStore {
   }
 
   async dueTimers(now: EpochMs, limit: number): Promise<readonly DueTimer[]> {
-    const to = timePosition(Math.max(0, Math.min(now + 1, Number.MAX_SAFE_INTEGER)));
-    const range = { keys: this.#keys.works, heads: [TIMERS], from: null, to };
-    return (await walk(this.#link, range, limit)).map(toTimer);
+    const before = Math.max(0, Math.min(now + 1, Number.MAX_SAFE_INTEGER));
+    return this.#work.timers(before, limit);
   }
 
   async nextTimer(): Promise<DueTimer | null> {
-    const range = { keys: this.#keys.works, heads: [TIMERS], from: null };
-    const [first] = await walk(this.#link, range, 1);
-    return first === undefined ? null : toTimer(first);
+    const [first] = await this.#work.timers(null, 1);
+    return first ?? null;
   }
 
   async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): Promise<void> {
     this.#refuseWhenReadOnly();
     const [execution, , work] = this.#keys.execution(arn);
-    await this.#link.eval(TOUCH_TIMER, [execution, work], [arn, key, timerValue(dueAt, holder)]);
+    await this.#link.eval(TOUCH_TIMER, [execution, work], [key, timerValue(dueAt, holder)]);
   }
 
   async head(arn: ExecutionArn): Promise<{ readonly seq: Seq; readonly digest: Digest } | null> {
     const [execution] = this.#keys.execution(arn);
-    const [seq, digest] = await this.#link.fields(execution, ['seq', 'digest']);
-    return seq == null ? null : { seq: Number(seq) as Seq, digest: digest as Digest };
+    return parseHead(await this.#link.field(execution, 'head'));
   }
 
   async effect(arn: ExecutionArn, key: string): Promise<Json> {
@@ -215,18 +191,13 @@ export class RedisStore implements SharedStore {
   }
 
   async pendingEffects(limit: number, token: string | null): Promise<Page<OutboxEntry>> {
-    const range = { keys: this.#keys.works, heads: [EFFECTS], from: token };
-    const entries = await walk(this.#link, range, limit + 1);
-    const shown = entries.slice(0, limit);
-    const found = await Promise.all(shown.map((entry) => this.#effect(entry)));
-    const next = entries.length > limit ? (shown.at(-1) ?? null) : null;
-    return { items: found.filter((effect) => effect !== null), next };
+    return this.#work.effects(limit, token);
   }
 
   async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
     this.#refuseWhenReadOnly();
     const [execution, , work] = this.#keys.execution(arn);
-    await this.#link.eval(DROP_EFFECT, [execution, work], [arn, key]);
+    await this.#link.eval(DROP_EFFECT, [execution, work], [key]);
   }
 
   async open(limit: number, token: string | null): Promise<Page<ExecutionRow>> {
@@ -235,7 +206,7 @@ export class RedisStore implements SharedStore {
 
   async remove(arn: ExecutionArn): Promise<void> {
     this.#refuseWhenReadOnly();
-    await this.#link.eval(REMOVE, this.#keys.execution(arn), [arn]);
+    await this.#link.eval(REMOVE, this.#keys.execution(arn), []);
   }
 
   async close(): Promise<void> {
@@ -269,16 +240,6 @@ export class RedisStore implements SharedStore {
     return { items: shown.map(({ row }) => row), next };
   }
 
-  /** Null when it was done in the meantime. */
-  async #effect(entry: string): Promise<OutboxEntry | null> {
-    const { arn, key } = keyedEntry(entry);
-    const [execution] = this.#keys.execution(arn);
-    const text = await this.#link.field(execution, EFFECT_FIELD + key);
-    return text === null
-      ? null
-      : { arn, key, effect: JSON.parse(text.slice(ORDER_DIGITS)) as Json };
-  }
-
   #refuseWhenReadOnly(): void {
     if (this.#readOnly) {
       throw new StoreUnavailable(`The store ${this.#link.description} was opened read-only.`);
@@ -299,14 +260,6 @@ function toCommit(record: string): JournalCommit {
     count: Number(count),
     digest: digest as Digest,
   };
-}
-
-function toTimer(entry: string): DueTimer {
-  const { arn, key, position } = keyedEntry(entry);
-  const line = key.indexOf('\n');
-  const dueAt = timeOf(position);
-  if (line < 0) return { arn, key, dueAt };
-  return { arn, key: key.slice(0, line), dueAt, holder: key.slice(line + 1) };
 }
 
 function matches(row: ExecutionRow, filter: ExecutionFilter): boolean {

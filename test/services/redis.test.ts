@@ -409,6 +409,83 @@ describe.skipIf(binary === null)('RedisStore', () => {
       expect(await store.commit(everything())).toBe('committed');
     });
 
+    it('commits of one moment are each judged by themselves', async () => {
+      await begin(DURABLE);
+      const store = await open();
+      const damaged = executionArn('damaged');
+      await store.commit(commitAfter(EMPTY_HEAD, 'damaged'));
+      const [key] = (await server.command('KEYS', `*:e:${damaged}`)) as string[];
+      await server.command('DEL', key as string);
+      await server.command('SET', key as string, 'something else');
+      const names = ['a', 'b', 'damaged', 'c', 'd'];
+      for (const order of [names, ['damaged', 'a', 'b', 'c', 'd']]) {
+        const made = order.map((name) => commitAfter(EMPTY_HEAD, name));
+        // The second of each name comes too late.
+        const results = await Promise.allSettled(
+          [...made, ...made].map((commit) => store.commit(commit)),
+        );
+        const shown = results.map((one) =>
+          one.status === 'fulfilled' ? one.value : (one.reason as Error).message,
+        );
+        for (const [at, name] of [...order, ...order].entries()) {
+          if (name === 'damaged') expect(shown[at]).toMatch(/belongs to something else/);
+          // A commit that a refused call is taken apart for may be asked about twice.
+          else if (at < order.length) expect(shown[at]).toBe('committed');
+        }
+        for (const name of ['a', 'b', 'c', 'd']) {
+          expect(await store.load(executionArn(name))).toHaveLength(1);
+          await store.remove(executionArn(name));
+        }
+      }
+    });
+
+    it('a timer that is dropped wakes nobody, and a later one of its execution is found', async () => {
+      await begin(DURABLE);
+      const store = await open();
+      const first = commitAfter(EMPTY_HEAD, 'a', {
+        timers: [
+          { key: 'soon', dueAt: 5 as EpochMs },
+          { key: 'late', dueAt: 900 as EpochMs, holder: 'me' },
+        ],
+      });
+      await store.commit(first);
+      await store.commit(
+        commitAfter(EMPTY_HEAD, 'b', { timers: [{ key: 'b', dueAt: 500 as EpochMs }] }),
+      );
+      const second = commitAfter(headAfter(first), 'a', { timers: [{ key: 'soon', dueAt: null }] });
+      await store.commit(second);
+      const index = async () => {
+        const keys = ((await server.command('KEYS', '*:work')) as string[]).sort();
+        const all = keys.map(
+          (key) => server.command('ZRANGE', key, '0', '-1') as Promise<string[]>,
+        );
+        return (await Promise.all(all)).flat();
+      };
+      // The entry says no more than that nothing is due before.
+      expect(
+        (await index()).filter((entry) => entry.startsWith('t|0000000000000005|')),
+      ).toHaveLength(1);
+      expect((await store.nextTimer())?.key).toBe('b');
+      expect(await store.dueTimers(499 as EpochMs, 10)).toEqual([]);
+      expect(await store.dueTimers(900 as EpochMs, 1)).toMatchObject([{ key: 'b' }]);
+      const due = await store.dueTimers(900 as EpochMs, 10);
+      expect(due.map(({ key, dueAt, holder }) => [key, dueAt, holder])).toEqual([
+        ['b', 500, undefined],
+        ['late', 900, 'me'],
+      ]);
+      // Whoever met it put it right.
+      expect((await index()).filter((entry) => entry.startsWith('t|0000000000000005|'))).toEqual(
+        [],
+      );
+      await store.touchTimer(first.arn, 'late', 300 as EpochMs);
+      expect((await store.nextTimer())?.key).toBe('late');
+      expect(await store.care.strays(false)).toEqual([]);
+      await store.commit(
+        commitAfter(headAfter(second), 'a', { timers: [{ key: 'late', dueAt: null }] }),
+      );
+      expect((await index()).filter((entry) => entry.includes('Demo:a'))).toEqual([]);
+    });
+
     it('removing every execution and document leaves nothing but the signature', async () => {
       await begin(DURABLE);
       const store = await open();
