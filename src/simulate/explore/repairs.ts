@@ -7,14 +7,13 @@ import { readAt } from './location.js';
 import {
   itemOf,
   itemsOrigin,
-  jsonataPaths,
   type Origin,
   originOfEffective,
   originOfInput,
   originOfResult,
   originOfVariable,
-  stepsOf,
 } from './origins.js';
+import { jsonataPaths, stepsOf } from './path-texts.js';
 import { effectiveInput } from './slots.js';
 import type { Sighting } from './sightings.js';
 

@@ -1,14 +1,8 @@
 /** The places that a Choice's rules read: under `$`, under `$$`, or in a variable. */
 import { getOwn, isObject, type Json } from '../../lib/json.js';
 import { type Location, locationText, readAt } from './location.js';
-import {
-  jsonataPaths,
-  type Origin,
-  originOfEffective,
-  originOfInput,
-  originOfVariable,
-  stepsOf,
-} from './origins.js';
+import { type Origin, originOfEffective, originOfInput, originOfVariable } from './origins.js';
+import { jsonataPaths, stepsOf } from './path-texts.js';
 import type { Sighting } from './sightings.js';
 
 export interface Slot {
