@@ -9,6 +9,14 @@ export interface LossyProxy {
   readonly lost: boolean;
   /** No connection passes until told otherwise. */
   refuse(refused: boolean): void;
+  /** Cuts everything; who comes again reaches another server. */
+  pointTo(port: number): void;
+  /** The next request that holds `word` stays on its way, whatever becomes of its sender. */
+  delayRequest(word: string): void;
+  /** Whether one is on its way. */
+  readonly delayed: boolean;
+  /** Lets it arrive. */
+  deliver(): void;
   stop(): Promise<void>;
 }
 
@@ -17,26 +25,42 @@ export async function startProxy(target: number): Promise<LossyProxy> {
   let wanted: { word: string; then: 'cut' | 'silence' } | null = null;
   let lost = false;
   let refused = false;
+  let port = target;
+  let slow: string | null = null;
+  let onItsWay: (() => void) | null = null;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   const server = createServer((client) => {
     if (refused) {
       client.destroy();
       return;
     }
-    const upstream = dial(target, '127.0.0.1');
+    const upstream = dial(port, '127.0.0.1');
     const pair = [client, upstream];
+    let held = false;
     let mute: 'cut' | 'silence' | null = null;
     for (const socket of pair) {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
-        for (const other of pair) other.destroy();
+        // What is on its way arrives although its sender is gone.
+        if (!held) for (const other of pair) other.destroy();
       });
     }
     client.on('data', (chunk) => {
       if (wanted !== null && chunk.includes(wanted.word)) {
         mute = wanted.then;
         wanted = null;
+      }
+      if (held) return;
+      if (slow !== null && chunk.includes(slow)) {
+        slow = null;
+        held = true;
+        sockets.delete(upstream);
+        onItsWay = () => upstream.end(chunk);
+        return;
       }
       upstream.write(chunk);
     });
@@ -60,10 +84,24 @@ export async function startProxy(target: number): Promise<LossyProxy> {
     },
     refuse: (value) => {
       refused = value;
-      if (value) for (const socket of sockets) socket.destroy();
+      if (value) cut();
+    },
+    pointTo: (next) => {
+      port = next;
+      cut();
+    },
+    delayRequest: (word) => {
+      slow = word;
+    },
+    get delayed() {
+      return onItsWay !== null;
+    },
+    deliver: () => {
+      onItsWay?.();
+      onItsWay = null;
     },
     stop: async () => {
-      for (const socket of sockets) socket.destroy();
+      cut();
       await new Promise((resolve) => server.close(resolve));
     },
   };
