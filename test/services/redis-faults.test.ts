@@ -144,6 +144,7 @@ describe.skipIf(binary === null)('Redis fails under engines at work', () => {
     await sleep(100);
     proxy.deliver();
     await allEnd(other, [arn as ExecutionArn]);
+    proxy.refuse(false);
     await dying.close();
   }, 90_000);
 });

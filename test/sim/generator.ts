@@ -177,7 +177,7 @@ class Generator {
         do: 'callback',
         afterMs: afterMs + 10,
         times: random.between(1, 2),
-        ...(random.chance(0.3) ? { error } : {}),
+        ...(random.chance(0.3) ? { error, ...cause } : {}),
         ...(random.chance(0.3) ? { heartbeatEveryMs: random.between(1, 4) * 500 } : {}),
       };
     }

@@ -32,6 +32,7 @@ export type Step =
       readonly do: 'callback';
       readonly output?: Json;
       readonly error?: string;
+      readonly cause?: string;
       readonly afterMs: number;
       readonly times?: number;
       readonly heartbeatEveryMs?: number;
@@ -172,7 +173,7 @@ export class ScriptedHandlers implements Resources {
       const sent =
         step.error === undefined
           ? engine?.taskSucceeded(token, step.output ?? { by: 'token' })
-          : engine?.taskFailed(token, { error: step.error, cause: 'by token' });
+          : engine?.taskFailed(token, { error: step.error, cause: step.cause ?? 'by token' });
       sent?.then(
         (reply) => {
           acknowledged = true;
