@@ -47,9 +47,16 @@ export interface AssembleOptions {
   readonly log?: Logger;
   readonly onProgress?: (progress: TaskProgress) => void;
   /** What this process does among others on a Redis store. */
-  readonly work?: Work;
+  readonly work?: AskedWork;
   /** False: tasks that the configuration gives to Kubernetes run here, because this is the Job. */
   readonly onCluster?: boolean;
+}
+
+/** What the command line says of it; what it leaves out the configuration says. */
+export interface AskedWork {
+  readonly role: 'serve' | 'worker';
+  readonly resources?: readonly string[];
+  readonly concurrency?: number;
 }
 
 /** What a process does for executions on a store that it shares with others. */
@@ -72,6 +79,8 @@ export interface Parts {
   readonly executions: ExecutionServiceSlot;
   readonly log: Logger;
   readonly limits: ChosenLimits;
+  /** On a shared store only. */
+  readonly work: Work;
   /** Drives all open executions, or with `only` just these and what they start. */
   openEngine(only: readonly ExecutionArn[] | null, instead?: EngineParts): Promise<Engine>;
   close(): Promise<void>;
@@ -86,7 +95,7 @@ async function joinPeers(joining: {
   readonly store: Store;
   readonly log: Logger;
   readonly only: readonly ExecutionArn[] | null;
-  readonly work: Work | undefined;
+  readonly work: Work;
 }): Promise<{ readonly peers?: Peers }> {
   const { spec, store, log, only, work } = joining;
   if (!isShared(spec)) return {};
@@ -95,9 +104,9 @@ async function joinPeers(joining: {
     url: spec,
     store: store as SharedStore,
     log,
-    globs: work?.resources ?? [],
-    concurrency: work?.concurrency ?? DEFAULT_CONCURRENCY,
-    role: work?.role ?? 'run',
+    globs: work.resources,
+    concurrency: work.concurrency,
+    role: work.role,
     drives: only === null,
   });
   return { peers };
@@ -110,6 +119,16 @@ export function isShared(spec: string): boolean {
 
 /** Tasks at a time of one process on a shared store. */
 export const DEFAULT_CONCURRENCY = 100;
+
+function workOf(config: Config, asked: AskedWork | undefined): Work {
+  if (asked === undefined) return { role: 'run', resources: [], concurrency: DEFAULT_CONCURRENCY };
+  const configured = config.work[asked.role];
+  return {
+    role: asked.role,
+    resources: asked.resources ?? configured.resources ?? [],
+    concurrency: asked.concurrency ?? configured.concurrency ?? DEFAULT_CONCURRENCY,
+  };
+}
 
 export async function assemble(options: AssembleOptions): Promise<Parts> {
   const config = await loadConfig(options.config ?? null, process.cwd());
@@ -160,6 +179,7 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     ],
   });
   const limits = chooseLimits(config.limits, options.limits);
+  const work = workOf(config, options.work);
   const store = await openStore(spec, {
     payloads: {
       location: config.limits.payloads,
@@ -178,10 +198,11 @@ export async function assemble(options: AssembleOptions): Promise<Parts> {
     executions,
     log,
     limits,
+    work,
     openEngine: async (only, instead = {}) => {
       await refuseHalfRestored(store);
       return createEngine({
-        ...(await joinPeers({ spec, store, log, only, work: options.work })),
+        ...(await joinPeers({ spec, store, log, only, work })),
         store,
         resources: registry,
         services,

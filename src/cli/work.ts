@@ -1,20 +1,18 @@
 /** What `serve` and `worker` have in common: which tasks run here, how many, and how to stop. */
 import type { Engine } from '../runtime/face.js';
 import { resourceGlobs } from '../workers/resource-globs.js';
-import { DEFAULT_CONCURRENCY, type Work } from './assemble.js';
+import { type AskedWork, DEFAULT_CONCURRENCY } from './assemble.js';
 import { Problem } from './problem.js';
 
 export const RESOURCES_OPTION = [
   '--resources <glob...>',
   "resources whose tasks run here, such as 'ml:*', or all but '!ml:*' (store on Redis only)",
-  [],
-] as [string, string, string[]];
+] as [string, string];
 
 export const CONCURRENCY_OPTION = [
   '--concurrency <n>',
-  'tasks that run here at a time; 0: none (store on Redis only)',
-  String(DEFAULT_CONCURRENCY),
-] as [string, string, string];
+  `tasks that run here at a time; 0: none; default ${DEFAULT_CONCURRENCY} (store on Redis only)`,
+] as [string, string];
 
 const MOST_AT_A_TIME = 10_000;
 
@@ -22,18 +20,25 @@ const MOST_AT_A_TIME = 10_000;
 const CLOSE_WITHIN_MS = 10_000;
 
 export function workOf(
-  role: string,
-  options: { readonly resources: readonly string[]; readonly concurrency: string },
-): Work {
-  const concurrency = Number(options.concurrency);
-  if (!/^\d+$/.test(options.concurrency) || concurrency > MOST_AT_A_TIME) {
+  role: AskedWork['role'],
+  options: { readonly resources?: readonly string[]; readonly concurrency?: string },
+): AskedWork {
+  const { resources, concurrency } = options;
+  if (
+    concurrency !== undefined &&
+    (!/^\d+$/.test(concurrency) || Number(concurrency) > MOST_AT_A_TIME)
+  ) {
     throw new Problem(
-      `--concurrency '${options.concurrency}' is not a number of tasks.`,
+      `--concurrency '${concurrency}' is not a number of tasks.`,
       `Give a number from 0 to ${MOST_AT_A_TIME}.`,
     );
   }
   try {
-    return { role, resources: resourceGlobs(options.resources).globs, concurrency };
+    return {
+      role,
+      ...(resources === undefined ? {} : { resources: resourceGlobs(resources).globs }),
+      ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
+    };
   } catch (error) {
     if (error instanceof RangeError) throw new Problem(`--resources: ${error.message}`);
     throw error;

@@ -38,6 +38,16 @@ const SUBSCRIPTION_SCHEMA = closed(
   ['protocol'],
 );
 
+/** As `--resources` and `--concurrency` (workers/resource-globs.ts, cli/work.ts). */
+const WORK_SCHEMA = closed({
+  resources: {
+    type: 'array',
+    maxItems: 64,
+    items: { type: 'string', maxLength: 512, pattern: '^!?[^\\s!]\\S*$' },
+  },
+  concurrency: { type: 'integer', minimum: 0, maximum: 10_000 },
+});
+
 const bound = { type: 'integer', minimum: 1 };
 const LIMITS_CHOICE = {
   anyOf: [
@@ -116,6 +126,8 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   }),
   connections: { type: 'object', additionalProperties: CONNECTION_SCHEMA },
   cache: closed({ handlers: { type: 'array', items: text } }),
+  serve: WORK_SCHEMA,
+  worker: WORK_SCHEMA,
   lineage: closed({ openLineageUrl: text, namespace: text }),
   sagemaker: closed({
     trainingDefaults: { type: 'object' },

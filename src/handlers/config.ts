@@ -42,6 +42,8 @@ export interface Config {
   readonly endpoints: JsonObject;
   /** Resources whose results are reused when nothing that went into them has changed. */
   readonly cache: { readonly handlers: readonly string[] };
+  /** Which tasks a `stepwell serve` or `stepwell worker` takes on a shared store, and how many at a time. */
+  readonly work: Readonly<Record<'serve' | 'worker', WorkConfig>>;
   /** Where lineage events go besides the folder of this home. */
   readonly lineage: { readonly openLineageUrl: string | null; readonly namespace: string };
   /** `trainingDefaults` and `endpointDefaults`: what a machine's SageMaker parameters leave out. */
@@ -148,6 +150,11 @@ export interface LimitsConfig {
   readonly payloads: string | null;
 }
 
+export interface WorkConfig {
+  readonly resources?: readonly string[];
+  readonly concurrency?: number;
+}
+
 export interface AwsConfig {
   readonly region: string | null;
   readonly endpoint: string | null;
@@ -241,6 +248,7 @@ export function parseConfig(
     ),
     endpoints: raw.endpoints ?? {},
     cache: { handlers: raw.cache?.handlers ?? [] },
+    work: { serve: raw.serve ?? {}, worker: raw.worker ?? {} },
     lineage: {
       openLineageUrl: raw.lineage?.openLineageUrl ?? null,
       namespace: raw.lineage?.namespace ?? 'stepwell',
@@ -272,6 +280,8 @@ interface RawConfig {
   readonly connections?: Raw<RawConnection>;
   readonly endpoints?: JsonObject;
   readonly cache?: Partial<Config['cache']>;
+  readonly serve?: WorkConfig;
+  readonly worker?: WorkConfig;
   readonly lineage?: { readonly openLineageUrl?: string; readonly namespace?: string };
   readonly sagemaker?: JsonObject;
   readonly kubernetes?: KubernetesConfig;

@@ -40,6 +40,20 @@ describe('loadConfig', () => {
     expect(named).toEqual(config);
   });
 
+  it('says which tasks serve and worker take, and refuses what is no glob', async () => {
+    const origin = { path: 'x.json', base: folder };
+    const serve = { resources: ['!ml:*'] };
+    const worker = { resources: ['ml:*', 'io:*'], concurrency: 2 };
+    expect(parseConfig({ serve, worker }, origin).work).toEqual({ serve, worker });
+    expect(parseConfig({}, origin).work).toEqual({ serve: {}, worker: {} });
+    for (const wrong of ['', '!', 'ml *', '!!a']) {
+      expect(() => parseConfig({ worker: { resources: [wrong] } }, origin), wrong).toThrow(
+        '/worker/resources/0',
+      );
+    }
+    expect(() => parseConfig({ serve: { concurrency: -1 } }, origin)).toThrow('/serve/concurrency');
+  });
+
   it('a named file that is missing, no JSON or no object is an error that names it', async () => {
     await expect(loadConfig('none.json', folder)).rejects.toThrow(/Cannot read .*none\.json/);
     await writeFile(join(folder, 'a.json'), '{"functions": }');

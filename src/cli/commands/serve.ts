@@ -30,8 +30,8 @@ interface ServeOptions extends RetentionOptions, LimitsOption {
   readonly config?: string;
   readonly strict: boolean;
   readonly allowHost: readonly string[];
-  readonly resources: readonly string[];
-  readonly concurrency: string;
+  readonly resources?: readonly string[];
+  readonly concurrency?: string;
 }
 
 /** The registry is read and changed under /models: with access keys, only by signed requests. */

@@ -11,8 +11,8 @@ import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf 
 interface WorkerOptions extends RetentionOptions, LimitsOption {
   readonly store?: string;
   readonly config?: string;
-  readonly resources: readonly string[];
-  readonly concurrency: string;
+  readonly resources?: readonly string[];
+  readonly concurrency?: string;
 }
 
 export function addWorker(program: Command): void {
@@ -54,9 +54,10 @@ async function work(options: WorkerOptions): Promise<void> {
     const retention = startRetention(parts, options);
     const engine = await parts.openEngine(null);
     parts.executions.fill(localExecutions(parts, engine));
-    const shown = options.resources.length === 0 ? '*' : options.resources.join(' ');
+    const { resources, concurrency } = parts.work;
+    const shown = resources.length === 0 ? '*' : resources.join(' ');
     process.stdout.write(
-      `${bold('Stepwell worker')} serves ${cyan(shown)}, ${options.concurrency} tasks at a time  ${dim(parts.store.description)}\n`,
+      `${bold('Stepwell worker')} serves ${cyan(shown)}, ${concurrency} tasks at a time  ${dim(parts.store.description)}\n`,
     );
     await untilSignal();
     await retention.close();

@@ -63,26 +63,27 @@ describe.skipIf(binary === null)('serve, two workers and Redis', () => {
       .map((line) => line.split(' '))
       .filter(([did, named]) => did === what && named === name)
       .map(([, , pid]) => Number(pid));
+  // What it serves the configuration says, and for one worker of two.
   const startServe = () =>
-    startProcess(
-      folder,
-      ['serve', '--port', '0', '--store', server.url, '--resources', '!heavy'],
-      /listens on/,
-    );
+    startProcess(folder, ['serve', '--port', '0', '--store', server.url], /listens on/);
   const startWorker = () =>
     startProcess(
       folder,
       ['worker', '--store', server.url, '--resources', 'heavy', '--concurrency', '4'],
       /serves heavy/,
     );
+  const startConfigured = () =>
+    startProcess(folder, ['worker', '--store', server.url], /serves heavy.*, 3 tasks at a time/);
 
   beforeAll(async () => {
     server = await startRedis(binary as string, { appendonly: 'yes', appendfsync: 'no', save: '' });
     folder.write('functions.mjs', FUNCTIONS);
     folder.write('stepwell.config.json', {
       functions: { heavy: './functions.mjs#heavy', light: './functions.mjs#light' },
+      serve: { resources: ['!heavy'] },
+      worker: { resources: ['heavy'], concurrency: 3 },
     });
-    [serve, ...workers] = await Promise.all([startServe(), startWorker(), startWorker()]);
+    [serve, ...workers] = await Promise.all([startServe(), startWorker(), startConfigured()]);
     machine = await createMachine(urlOf(serve), MACHINE);
   }, 120_000);
 
@@ -146,6 +147,27 @@ describe.skipIf(binary === null)('serve, two workers and Redis', () => {
     serve = await startServe();
     expect((await ended(urlOf(serve), arn)).status).toBe('SUCCEEDED');
     expect(of('end', 'served').length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('one process streams the events of an execution that others drive, each once and in order', async () => {
+    const other = await startServe();
+    try {
+      const arn = await start(urlOf(serve), machine, 'watched', { name: 'watched', ms: 300 });
+      const events = `${urlOf(other)}/v1/executions/${encodeURIComponent(arn)}/events`;
+      const response = await fetch(events, { signal: AbortSignal.timeout(30_000) });
+      expect(response.headers.get('content-type')).toContain('text/event-stream');
+      // The stream ends with the execution.
+      const text = await response.text();
+      const seen = [...text.matchAll(/^id: (\d+)\nevent: (\w+)$/gm)];
+      expect(seen.map(([, id]) => Number(id))).toEqual(seen.map((_, at) => at + 1));
+      expect(seen.at(-1)?.[2]).toBe('ExecutionSucceeded');
+      const history = await call(urlOf(serve), 'GetExecutionHistory', { executionArn: arn });
+      expect(seen.map(([, , type]) => type)).toEqual(
+        (history.events as { type: string }[]).map(({ type }) => type),
+      );
+    } finally {
+      await other.end('SIGTERM');
+    }
   }, 60_000);
 
   it('StopExecution at the server stops the task at the worker', async () => {
