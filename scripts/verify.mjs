@@ -17,6 +17,8 @@ mkdirSync(scratch, { recursive: true });
 /** Debian packages the suites start servers from, and how to see that they are there. */
 const SERVERS = [
   { package: 'redis-server', isThere: () => existsSync('/usr/bin/redis-server') },
+  // Not a server: the power-loss test records the store's writes and syncs with it.
+  { package: 'strace', isThere: () => existsSync('/usr/bin/strace') },
   {
     package: 'postgresql',
     isThere: () =>
