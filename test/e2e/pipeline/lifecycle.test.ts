@@ -199,7 +199,14 @@ describe('stepwell serve, after it', () => {
       400,
       /inputs\[0\]/,
     ],
-    ['another content type', 'customer-sentiment', '<a/>', 'application/xml', 415, /application\/xml/],
+    [
+      'another content type',
+      'customer-sentiment',
+      '<a/>',
+      'application/xml',
+      415,
+      /application\/xml/,
+    ],
   ])("answers %s with SageMaker's error", async (_what, endpoint, body, type, status, message) => {
     const answer = await invoke(endpoint, body, type);
     expect(answer.status).toBe(status);
