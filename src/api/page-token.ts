@@ -39,7 +39,11 @@ export class PageTokens {
   }
 
   private async mac(body: Buffer, filter: Json): Promise<Buffer> {
-    this.#key ??= this.loadKey();
+    // One that failed (the store is away) is not kept: the next call asks again.
+    this.#key ??= this.loadKey().catch((error) => {
+      this.#key = null;
+      throw error;
+    });
     const hmac = createHmac('sha256', await this.#key);
     hmac.update(canonicalJson(filter)).update('\n').update(body);
     return hmac.digest().subarray(0, MAC_BYTES);
