@@ -356,6 +356,23 @@ end
 return found
 `);
 
+/** KEYS: executions of one shard. Answers for each field and value of its timers. */
+export const TIMERS_OF = script(`
+local all = {}
+for k = 1, #KEYS do
+  local names, found = redis.call('HKEYS', KEYS[k]), {}
+  for i = 1, #names do
+    local kind, colon = string.byte(names[i], 1, 2)
+    if kind == 116 and colon == 58 then
+      found[#found + 1] = names[i]
+      found[#found + 1] = redis.call('HGET', KEYS[k], names[i]) or ''
+    end
+  end
+  all[k] = found
+end
+return all
+`);
+
 /** KEYS: a sorted set. ARGV: resent, heads… Answers how many entries begin with one of the heads. */
 export const COUNT = script(`
 local count = 0
@@ -479,6 +496,7 @@ export const SCRIPTS: readonly Script[] = [
   DROP_MEMBERS,
   RECOUNT,
   PENDING,
+  TIMERS_OF,
   COUNT,
   SCAN,
   PUT_DOCUMENT,

@@ -8,12 +8,21 @@ import type { Json } from '../lib/json.js';
 import { EFFECTS, type KeySpace, TIMERS, timeOf, timePosition, workEntry } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
-import { EFFECT_FIELD, ORDER_DIGITS, PENDING, RECOUNT, TIMER_FIELD } from './redis-scripts.js';
+import {
+  EFFECT_FIELD,
+  ORDER_DIGITS,
+  PENDING,
+  RECOUNT,
+  TIMERS_OF,
+  TIMER_FIELD,
+} from './redis-scripts.js';
 import type { DueTimer, OutboxEntry, Page } from './store.js';
 
 /** Entries read at once. */
 const SMALLEST_BATCH = 16;
 const LARGEST_BATCH = 1_000;
+/** Executions that one call asks about: it holds up the server for less than a millisecond. */
+const ASKED_AT_ONCE = 100;
 
 interface Effect extends OutboxEntry {
   /** Order and key: what effects of one execution are sorted by. */
@@ -35,7 +44,7 @@ export class RedisWork {
     for (let from: string | null = null, ready = 0; ; ) {
       const size = batchOf(limit - ready);
       const entries = await walk(this.link, { ...range, from }, size);
-      for (const timer of (await Promise.all(entries.map((one) => this.#timersOf(one)))).flat()) {
+      for (const timer of await this.#timersOf(entries)) {
         if (before === null || timer.dueAt < before) found.push(timer);
       }
       from = entries.at(-1) ?? null;
@@ -81,13 +90,37 @@ export class RedisWork {
     return { items, next };
   }
 
-  async #timersOf(entry: string): Promise<readonly DueTimer[]> {
-    const { arn, position } = workEntry(entry);
-    const { fields } = await pendingOf(this.link, this.keys.execution(arn)[0]);
-    const timers = timersOf(arn, fields);
-    const first = Math.min(...timers.map(({ dueAt }) => dueAt));
-    if (first > timeOf(position)) await this.#recount(arn, TIMERS + entry);
-    return timers;
+  async #timersOf(entries: readonly string[]): Promise<DueTimer[]> {
+    const found: DueTimer[] = [];
+    await Promise.all(
+      this.#together(entries).map(async (group) => {
+        const keys = group.map((entry) => this.keys.execution(workEntry(entry).arn)[0]);
+        const answers = (await this.link.eval(TIMERS_OF, keys, [])) as string[][];
+        for (const [at, entry] of group.entries()) {
+          const { arn, position } = workEntry(entry);
+          const timers = timersOf(arn, fieldsOf(answers[at] ?? []));
+          const first = Math.min(...timers.map(({ dueAt }) => dueAt));
+          if (first > timeOf(position)) await this.#recount(arn, TIMERS + entry);
+          for (const timer of timers) found.push(timer);
+        }
+      }),
+    );
+    return found;
+  }
+
+  /** Entries whose executions one call may name: those of one shard. */
+  #together(entries: readonly string[]): string[][] {
+    const groups: string[][] = [];
+    const open = new Map<string, string[]>();
+    for (const entry of entries) {
+      const shard = this.link.cluster ? this.keys.execution(workEntry(entry).arn)[2] : '';
+      const group = open.get(shard) ?? [];
+      if (group.length === 0) groups.push(group);
+      group.push(entry);
+      if (group.length < ASKED_AT_ONCE) open.set(shard, group);
+      else open.delete(shard);
+    }
+    return groups;
   }
 
   async #effectsOf(entry: string): Promise<readonly Effect[]> {
@@ -115,11 +148,15 @@ export async function pendingOf(
   execution: string,
 ): Promise<{ readonly work: string; readonly fields: Fields }> {
   const [work = '', ...texts] = (await link.eval(PENDING, [execution], [])) as string[];
+  return { work, fields: fieldsOf(texts) };
+}
+
+function fieldsOf(texts: readonly string[]): Fields {
   const fields = new Map<string, string>();
   for (let at = 0; at < texts.length; at += 2) {
     fields.set(texts[at] as string, texts[at + 1] as string);
   }
-  return { work, fields };
+  return fields;
 }
 
 /** In no order. */
