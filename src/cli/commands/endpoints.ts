@@ -1,5 +1,4 @@
 /** `stepwell endpoints`: what serves here, every switch there was, and the way back at 3 a.m. */
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { loadConfig } from '../../handlers/config.js';
 import type { Json } from '../../lib/json.js';
@@ -13,6 +12,7 @@ import {
 } from '../../serving/index.js';
 import { Problem } from '../problem.js';
 import { bold, dim, green, yellow } from '../style.js';
+import { userName } from '../user-name.js';
 
 interface Shared {
   readonly config?: string;
@@ -180,14 +180,6 @@ function modelOf({
 
 function percent(share: number | null): string {
   return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'unknown';
-  }
 }
 
 function print(text: string): void {

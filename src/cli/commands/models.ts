@@ -1,6 +1,5 @@
 /** `stepwell models`: the registry at the command line, and its audit log. */
 import { readFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../handlers/config.js';
@@ -23,6 +22,7 @@ import {
 import { overview } from '../../serving/models-http.js';
 import { EXIT, Problem } from '../problem.js';
 import { bold, cyan, dim, green, red, yellow } from '../style.js';
+import { userName } from '../user-name.js';
 
 interface Shared {
   readonly config?: string;
@@ -316,14 +316,6 @@ function told(version: ModelVersion, json: boolean): void {
 
 function authorOf({ by, why }: Shared): Author {
   return { who: by, why: why ?? 'at the command line' };
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'unknown';
-  }
 }
 
 function print(text: string): void {

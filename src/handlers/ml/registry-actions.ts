@@ -19,6 +19,7 @@ import {
 } from '../../ml/registry/index.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { asRegistryTask, authorOf } from './register.js';
+import { rerunnableHandler } from './rerunnable-handler.js';
 
 const text: Json = { type: 'string', minLength: 1 };
 const NAME: Json = { type: 'string', pattern: '^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$' };
@@ -29,20 +30,10 @@ export const CHAMPION = 'champion';
 export const CHALLENGER = 'challenger';
 
 export function registryHandlers(registry: Registry): Handler[] {
-  const handler = (
-    resource: string,
-    description: string,
-    required: readonly string[],
-    properties: JsonObject,
-    run: (parameters: JsonObject, context: HandlerContext) => Promise<Json>,
-  ): Handler => ({
-    resource,
-    description,
-    onWorkerLost: 'rerun',
-    parameters: { type: 'object', required, additionalProperties: false, properties },
-    run: (parameters, context) =>
-      asRegistryTask(async () => plain(await run(parameters as JsonObject, context))),
-  });
+  const handler: typeof rerunnableHandler = (resource, description, required, properties, run) =>
+    rerunnableHandler(resource, description, required, properties, (parameters, context) =>
+      asRegistryTask(async () => plain(await run(parameters, context))),
+    );
   const version = { name: NAME, version: text, reason: REASON };
   return [
     handler(

@@ -10,6 +10,7 @@ import { readJsonIfPresent, replaceFile, withLock } from '../../../ml/registry/f
 import type { ExecutionService } from '../../execution-service.js';
 import { isRefusedCall } from '../../execution-service.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../../handler.js';
+import { rerunnableHandler } from '../rerunnable-handler.js';
 import { NAME, text } from './parts.js';
 
 export interface TriggerOptions {
@@ -49,35 +50,22 @@ const LIMITS: JsonObject = {
 };
 
 export function triggerHandlers(options: TriggerOptions): Handler[] {
-  const handler = (
-    resource: string,
-    description: string,
-    required: readonly string[],
-    properties: JsonObject,
-    run: (parameters: JsonObject, context: HandlerContext) => Promise<Json>,
-  ): Handler => ({
-    resource,
-    description,
-    onWorkerLost: 'rerun',
-    parameters: { type: 'object', required, additionalProperties: false, properties },
-    run: (parameters, context) => run(parameters as JsonObject, context),
-  });
   return [
-    handler(
+    rerunnableHandler(
       'ml:acquire-trigger',
       'Asks for permission to retrain: mutex, cool-down and daily cap.',
       ['key'],
       LIMITS,
       (parameters, context) => acquire(parameters as unknown as Limits, context, options),
     ),
-    handler(
+    rerunnableHandler(
       'ml:release-trigger',
       'Gives the permission to retrain back.',
       ['key'],
       { key: NAME },
       ({ key }, context) => release(String(key), context, options),
     ),
-    handler(
+    rerunnableHandler(
       'ml:trigger-retraining',
       'Starts a retraining execution unless one runs, the pause is not over or the day is full.',
       ['key', 'stateMachineArn'],
