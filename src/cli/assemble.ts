@@ -11,7 +11,8 @@ import {
 } from '../handlers/execution-service.js';
 import { createHttpInvokeHandler } from '../handlers/http-invoke.js';
 import { createArtifactStore } from '../handlers/artifacts.js';
-import { type Config, loadConfig } from '../handlers/config.js';
+import type { Config } from '../handlers/config/config.js';
+import { loadConfig } from '../handlers/config/load.js';
 import { createGuardedFetch } from '../handlers/egress.js';
 import { filesOf } from '../handlers/files.js';
 import type { Logger } from '../handlers/handler.js';

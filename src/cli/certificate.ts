@@ -1,6 +1,6 @@
 /** Serves the certificate that subscribers check notifications with, where SigningCertURL points to. */
 import type { RequestListener } from 'node:http';
-import type { Config } from '../handlers/config.js';
+import type { Config } from '../handlers/config/config.js';
 import { loadSigningKey } from '../handlers/sns-certificate.js';
 
 export const CERTIFICATE_PATH = '/sns/';

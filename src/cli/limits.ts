@@ -1,7 +1,7 @@
 /** `--limits` of the commands that drive executions, over the configuration: AWS's, or lifted. */
 import type { Command } from 'commander';
 import { AWS_LIMITS, EXTENDED_LIMITS, type Limits } from '../core/limits.js';
-import type { LimitsChoice, LimitsConfig } from '../handlers/config.js';
+import type { LimitsChoice, LimitsConfig } from '../handlers/config/config.js';
 import { Problem } from './problem.js';
 
 export interface LimitsOption {

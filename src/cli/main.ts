@@ -2,7 +2,7 @@
 /** `stepwell`: the commands and the one place where a mistake becomes a message and an exit status. */
 import { Command, CommanderError } from 'commander';
 import { ForkRefused } from '../core/fork/prepare.js';
-import { ConfigError } from '../handlers/config.js';
+import { ConfigError } from '../handlers/config/place.js';
 import { StoreUnavailable } from '../store/unavailable.js';
 import { EXIT, Problem } from './problem.js';
 import { red } from './style.js';

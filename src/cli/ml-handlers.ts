@@ -1,6 +1,7 @@
 /** Wires the handlers of a model's life to the learning library, the registry and the endpoints. */
 import { join } from 'node:path';
-import { type Config, ConfigError } from '../handlers/config.js';
+import type { Config } from '../handlers/config/config.js';
+import { ConfigError } from '../handlers/config/place.js';
 import type { ArtifactStore, Handler, Logger } from '../handlers/handler.js';
 import type { ExecutionService } from '../handlers/execution-service.js';
 import { deployHandler } from '../handlers/ml/deploy.js';

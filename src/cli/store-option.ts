@@ -1,7 +1,7 @@
 /** `--store` of the commands that look after a store: what it means, and opening it for one piece of work. */
 import type { Command } from 'commander';
 import { join } from 'node:path';
-import { loadConfig } from '../handlers/config.js';
+import { loadConfig } from '../handlers/config/load.js';
 import { s3OptionsOf } from '../handlers/map-items/index.js';
 import { createSecrets } from '../handlers/secrets.js';
 import { openStore } from '../store/open.js';

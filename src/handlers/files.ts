@@ -6,7 +6,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import type { Config } from './config.js';
+import type { Config } from './config/config.js';
 import { type GuardedFiles, TaskFailure } from './handler.js';
 
 export const FILES_REFUSED = 'Files.Refused';

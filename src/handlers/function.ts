@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import type { Json } from '../lib/json.js';
-import type { FunctionTarget } from './config.js';
+import type { FunctionTarget } from './config/function-target.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 
 export type ModuleTarget = Extract<FunctionTarget, { kind: 'module' }>;

@@ -3,7 +3,7 @@
  * It goes out through the guarded fetch only; the idempotency key lets the server drop a repeat.
  */
 import type { Json } from '../lib/json.js';
-import type { FunctionTarget } from './config.js';
+import type { FunctionTarget } from './config/function-target.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { resolveSecret } from './secrets.js';
 

@@ -8,7 +8,7 @@ import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
 import type { KeysOf } from './aws/assumed-role.js';
 import type { Keys } from './aws/clients.js';
 import { sdkMetadata, serviceCause, uuidOf } from './aws-metadata.js';
-import type { Config } from './config.js';
+import type { Config } from './config/config.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { functionNameOf } from './resource.js';
 

@@ -4,7 +4,7 @@
  * whole process group ends with the task.
  */
 import { isObject, type Json } from '../lib/json.js';
-import type { FunctionTarget } from './config.js';
+import type { FunctionTarget } from './config/function-target.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { type Ending, inheritedEnvironment, runProgram, taskEnvironment } from './program.js';
 import { resolveSecret } from './secrets.js';

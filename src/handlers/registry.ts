@@ -5,7 +5,9 @@
  */
 import { getOwn, isObject, type Json, type JsonObject, shallowCopy, setOwn } from '../lib/json.js';
 import type { KeysOf } from './aws/assumed-role.js';
-import { type Config, ConfigError, type FunctionTarget } from './config.js';
+import type { Config } from './config/config.js';
+import type { FunctionTarget } from './config/function-target.js';
+import { ConfigError } from './config/place.js';
 import { createModuleHandler } from './function.js';
 import { type Handler, TaskFailure } from './handler.js';
 import { createHttpHandler } from './http.js';

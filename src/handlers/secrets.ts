@@ -3,7 +3,7 @@
  * when it is used and never written to a fact, a log or an error.
  */
 import { readFileSync } from 'node:fs';
-import type { Config } from './config.js';
+import type { Config } from './config/config.js';
 import { TaskFailure } from './handler.js';
 import { didYouMean } from '../lib/suggest.js';
 

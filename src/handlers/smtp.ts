@@ -1,6 +1,6 @@
 /** E-mail through the configured SMTP server. The server is the operator's choice, so no egress guard. */
 import { createTransport } from 'nodemailer';
-import type { SmtpConfig } from './config.js';
+import type { SmtpConfig } from './config/config.js';
 import { type ReadSecret, resolveSecret } from './secrets.js';
 
 export interface Mail {

@@ -7,7 +7,7 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { sha256 } from '../lib/digest.js';
-import type { Config } from './config.js';
+import type { Config } from './config/config.js';
 
 export interface SigningKey {
   readonly privateKey: string;

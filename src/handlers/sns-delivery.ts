@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
-import type { Config, Subscription } from './config.js';
+import type { Config } from './config/config.js';
+import type { Subscription } from './config/topic.js';
 import { type HandlerContext, TaskFailure } from './handler.js';
 import { appendLine, readLines, rewriteLines } from './json-lines.js';
 import type { SnsEnvelope } from './sns-signature.js';

@@ -6,7 +6,8 @@
  */
 import { getOwn, isObject, type Json, type JsonObject, jsonBytes } from '../lib/json.js';
 import { sdkMetadata, serviceCause, uuidOf } from './aws-metadata.js';
-import type { Config, Subscription, Topic } from './config.js';
+import type { Config } from './config/config.js';
+import type { Subscription, Topic } from './config/topic.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 import { createMailer, type SendMail } from './smtp.js';
 import { loadSigningKey, type SigningKey } from './sns-certificate.js';

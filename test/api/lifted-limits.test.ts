@@ -1,7 +1,7 @@
 /** A server whose limits are lifted takes longer payloads; one under AWS's limits refuses as AWS does. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseLimits } from '../../src/cli/limits.js';
-import { parseConfig } from '../../src/handlers/config.js';
+import { parseConfig } from '../../src/handlers/config/load.js';
 import { call, createMachine, type Harness, runToEnd, startHarness } from './harness.js';
 
 const ACTIVITY = (arn: string): string =>

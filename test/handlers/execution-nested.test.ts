@@ -10,7 +10,7 @@ import {
   type ExecutionService,
 } from '../../src/handlers/execution-service.js';
 import { createRegistry } from '../../src/handlers/registry.js';
-import { parseConfig } from '../../src/handlers/config.js';
+import { parseConfig } from '../../src/handlers/config/load.js';
 import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { JsonObject } from '../../src/lib/json.js';
 import { createEngine } from '../../src/runtime/engine.js';

@@ -3,7 +3,7 @@ import { link, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/handlers/config.js';
+import { parseConfig } from '../../src/handlers/config/load.js';
 import {
   createGuardedFiles,
   FILES_NOT_FOUND,

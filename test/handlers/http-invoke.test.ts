@@ -5,7 +5,7 @@ import { signHeaders } from '../../src/lib/sigv4.js';
 import { createHttpInvokeHandler } from '../../src/handlers/http-invoke.js';
 import { formEncode } from '../../src/handlers/http-invoke-request.js';
 import { parseConnection, type RawConnection } from '../../src/handlers/http-invoke-connections.js';
-import type { Config } from '../../src/handlers/config.js';
+import type { Config } from '../../src/handlers/config/config.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import {
   createWorld,

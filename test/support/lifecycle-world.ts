@@ -13,7 +13,7 @@ import { executionService, publishMachine } from '../../src/cli/executions.js';
 import { createMlHandlers } from '../../src/cli/ml-handlers.js';
 import { modelLocator } from '../../src/cli/serving-handlers.js';
 import { createArtifactStore } from '../../src/handlers/artifacts.js';
-import { parseConfig } from '../../src/handlers/config.js';
+import { parseConfig } from '../../src/handlers/config/load.js';
 import { createExecutionHandler } from '../../src/handlers/execution.js';
 import { createExecutionServiceSlot } from '../../src/handlers/execution-service.js';
 import { filesOf } from '../../src/handlers/files.js';

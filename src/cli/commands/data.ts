@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { createArtifactStore } from '../../handlers/artifacts.js';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import { DataFailure } from '../../ml/data/data-failure.js';
 import { datasetRows } from '../../ml/data/dataset.js';
 import { exportSteps } from '../../ml/lineage/dvc-export.js';

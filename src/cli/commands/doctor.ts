@@ -3,7 +3,7 @@ import { access, constants, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Diagnosis, diagnose } from '../../care/doctor.js';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import type { EpochMs } from '../../lib/brand.js';
 import { EXIT } from '../problem.js';
 import { storeSpec, type StoreOption, useStore, withStoreOption } from '../store-option.js';

@@ -1,6 +1,6 @@
 /** `stepwell endpoints`: what serves here, every switch there was, and the way back at 3 a.m. */
 import type { Command } from 'commander';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import type { Json } from '../../lib/json.js';
 import {
   type EndpointRecord,

@@ -1,7 +1,7 @@
 /** `stepwell lineage`: what an artifact was made from and what was made of it; what an execution did. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import { openLineage } from '../../ml/lineage/events.js';
 import { downstream, matching, type Step, stepsOf, upstream } from '../../ml/lineage/graph.js';
 import { Problem } from '../problem.js';

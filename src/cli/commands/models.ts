@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import { CHAMPION } from '../../handlers/ml/registry-actions.js';
 import { isObject, type Json, type JsonObject } from '../../lib/json.js';
 import {

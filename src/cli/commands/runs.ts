@@ -1,7 +1,7 @@
 /** `stepwell runs`: recorded trainings and evaluations, their curves, and several side by side. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../handlers/config.js';
+import { loadConfig } from '../../handlers/config/load.js';
 import type { JsonObject } from '../../lib/json.js';
 import { sparkline } from '../../ml/tracking/curve.js';
 import { numberText } from '../../ml/tracking/numbers.js';

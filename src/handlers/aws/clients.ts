@@ -4,7 +4,7 @@
  * the configuration fills what the environment leaves open. The SDK never retries: that is the
  * machine's decision.
  */
-import type { Config } from '../config.js';
+import type { Config } from '../config/config.js';
 import { type HandlerContext, TaskFailure } from '../handler.js';
 import { resolveSecret } from '../secrets.js';
 import { packageOf, pascalCase } from './naming.js';

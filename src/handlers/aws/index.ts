@@ -1,5 +1,5 @@
 /** Everything that calls AWS, ready for the registry: one place for the composition root to ask. */
-import type { Config } from '../config.js';
+import type { Config } from '../config/config.js';
 import type { Handler } from '../handler.js';
 import { createApiGatewayHandler } from '../api-gateway.js';
 import { createAssumedRoles, type KeysOf } from './assumed-role.js';

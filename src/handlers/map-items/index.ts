@@ -4,7 +4,7 @@
  * `file:write` {Path}; their paths go through the file guard.
  */
 import type { Json } from '../../lib/json.js';
-import type { Config } from '../config.js';
+import type { Config } from '../config/config.js';
 import type { GuardedFiles } from '../handler.js';
 import { type ReadSecret, resolveSecret } from '../secrets.js';
 import { type ItemSource, type ReaderRequest, readItems } from './reader.js';

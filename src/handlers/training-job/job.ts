@@ -6,7 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { RE2JS } from 're2js';
 import { isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
-import type { FunctionTarget } from '../config.js';
+import type { FunctionTarget } from '../config/function-target.js';
 import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { ADDRESS, type Address, locate } from '../ml/ingest-support.js';
 import { type Ending, inheritedEnvironment, runProgram, taskEnvironment } from '../program.js';

@@ -1,6 +1,6 @@
 /** A stand-in for AWS over real HTTP, and integrations that reach it: what goes in and out is the wire. */
 import { type AwsIntegrations, createAws } from '../../../src/handlers/aws/index.js';
-import type { Config } from '../../../src/handlers/config.js';
+import type { Config } from '../../../src/handlers/config/config.js';
 import type { Handler, HandlerContext } from '../../../src/handlers/handler.js';
 import { createRegistry } from '../../../src/handlers/registry.js';
 import type { Json, JsonObject } from '../../../src/lib/json.js';

@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, parseConfig } from '../../src/handlers/config.js';
-import { createSecrets, resolveSecret } from '../../src/handlers/secrets.js';
-import type { Json } from '../../src/lib/json.js';
+import { loadConfig, parseConfig } from '../../../src/handlers/config/load.js';
+import { ConfigError } from '../../../src/handlers/config/place.js';
+import { createSecrets, resolveSecret } from '../../../src/handlers/secrets.js';
+import type { Json } from '../../../src/lib/json.js';
 
 const parse = (raw: Json) => parseConfig(raw, { path: null, base: '/base' });
 

@@ -1,6 +1,6 @@
-/** The shape of `stepwell.config.json`. What a schema says badly (one of several keys) is in config.ts. */
-import { CONNECTION_SCHEMA } from './http-invoke-connections.js';
-import type { JsonObject } from '../lib/json.js';
+/** The shape of `stepwell.config.json`. What a schema says badly (one of several keys) is in function-target.ts and load.ts. */
+import { CONNECTION_SCHEMA } from '../http-invoke-connections.js';
+import type { JsonObject } from '../../lib/json.js';
 
 const text = { type: 'string', minLength: 1 };
 const textMap = { type: 'object', additionalProperties: { type: 'string' } };
