@@ -154,6 +154,7 @@ class LocalEngine implements Engine {
     this.router = new TaskRouter(
       this.dispatcher,
       this.peers,
+      clock,
       (resource) => options.resources.resolve(resource) !== null,
       this.troubles,
     );
@@ -170,7 +171,9 @@ class LocalEngine implements Engine {
     this.remote =
       peers === null
         ? null
-        : new RemoteFacts(peers, troubles, (arn, facts) => this.listeners.publish(arn, facts));
+        : new RemoteFacts(peers, clock, troubles, (arn, facts) =>
+            this.listeners.publish(arn, facts),
+          );
     this.shared = peers === null ? null : this.createSharedWork(peers);
     const inBackground = (arn: ExecutionArn, stimulus: Stimulus): void => {
       this.delivery.inBackground(arn, stimulus);
@@ -205,6 +208,7 @@ class LocalEngine implements Engine {
     assert(remote !== null, 'Peers and what they commit come together.');
     return new SharedWork({
       peers,
+      clock: this.clock,
       live,
       outbox,
       dispatcher,

@@ -3,7 +3,8 @@
  * when no notice came. Only executions somebody waits for are looked at.
  */
 import type { Fact } from '../core/fact.js';
-import type { ExecutionArn } from '../lib/brand.js';
+import type { EpochMs, ExecutionArn } from '../lib/brand.js';
+import type { Clock } from './clock.js';
 import { loadJournal } from './journal.js';
 import type { Peers } from './peers.js';
 import type { Troubles } from './troubles.js';
@@ -16,7 +17,7 @@ export const WATCH_MS = 15_000;
 
 interface Watched {
   seq: number;
-  timer: NodeJS.Timeout;
+  cancel: () => void;
   pauseMs: number;
   toldAt: number;
   looking: Promise<void> | null;
@@ -30,6 +31,7 @@ export class RemoteFacts {
 
   constructor(
     private readonly peers: Peers,
+    private readonly clock: Clock,
     private readonly troubles: Troubles,
     private readonly publish: (arn: ExecutionArn, facts: readonly Fact[]) => void,
   ) {}
@@ -42,13 +44,17 @@ export class RemoteFacts {
       toldAt: 0,
       looking: null,
       again: false,
-      timer: setTimeout(() => this.look(arn), FIRST_LOOK_MS),
+      cancel: this.lookIn(FIRST_LOOK_MS, arn),
     };
     this.watched.set(arn, entry);
   }
 
+  private lookIn(ms: number, arn: ExecutionArn): () => void {
+    return this.clock.at((this.clock.now() + ms) as EpochMs, () => this.look(arn));
+  }
+
   unwatch(arn: ExecutionArn): void {
-    clearTimeout(this.watched.get(arn)?.timer);
+    this.watched.get(arn)?.cancel();
     this.watched.delete(arn);
   }
 
@@ -58,13 +64,13 @@ export class RemoteFacts {
     if (entry !== undefined) entry.seq = Math.max(entry.seq, facts.at(-1)?.seq ?? 0);
     const until = this.asked.get(arn);
     if (until === undefined) return;
-    if (until > Date.now()) this.peers.tell({ is: 'facts', arn });
+    if (until > this.clock.now()) this.peers.tell({ is: 'facts', arn });
     else this.asked.delete(arn);
   }
 
   /** Another process waits for facts of this execution. */
   wanted(arn: ExecutionArn): void {
-    const now = Date.now();
+    const now = this.clock.now();
     this.asked.delete(arn);
     this.asked.set(arn, now + WATCH_MS);
     for (const [known, until] of this.asked) {
@@ -81,7 +87,7 @@ export class RemoteFacts {
       entry.again = true;
       return;
     }
-    clearTimeout(entry.timer);
+    entry.cancel();
     entry.looking = this.find(arn, entry)
       .catch((error) => this.troubles.report('A waiting client cannot be told.', error, { arn }))
       .finally(() => {
@@ -90,12 +96,12 @@ export class RemoteFacts {
         const at = entry.again ? 0 : entry.pauseMs;
         entry.again = false;
         entry.pauseMs = Math.min(2 * entry.pauseMs, LONGEST_LOOK_MS);
-        entry.timer = setTimeout(() => this.look(arn), at);
+        entry.cancel = this.lookIn(at, arn);
       });
   }
 
   private async find(arn: ExecutionArn, entry: Watched): Promise<void> {
-    const now = Date.now();
+    const now = this.clock.now();
     if (now - entry.toldAt > WATCH_MS / 3) {
       entry.toldAt = now;
       this.peers.tell({ is: 'watch', arn });
@@ -109,7 +115,7 @@ export class RemoteFacts {
   }
 
   close(): void {
-    for (const { timer } of this.watched.values()) clearTimeout(timer);
+    for (const { cancel } of this.watched.values()) cancel();
     this.watched.clear();
   }
 }

@@ -4,10 +4,11 @@
  * at what is there, so a message that was lost costs time and nothing else.
  */
 import { type Stimulus, timerKey } from '../core/stimulus.js';
-import type { ExecutionArn, Seq } from '../lib/brand.js';
+import type { EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { OutboxEntry, Page } from '../store/store.js';
 import { ANSWERED } from '../handlers/handler.js';
+import type { Clock } from './clock.js';
 import type { Dispatcher, TaskOrder } from './dispatcher.js';
 import { loadJournal, outboxKey } from './journal.js';
 import type { Live, LiveExecutions } from './live.js';
@@ -37,6 +38,7 @@ interface Effect {
 
 export interface SharedWorld {
   readonly peers: Peers;
+  readonly clock: Clock;
   readonly live: LiveExecutions;
   readonly outbox: Outbox;
   readonly dispatcher: Dispatcher;
@@ -62,7 +64,7 @@ export class SharedWork implements LocalEngineFace {
   private reset = false;
   private all = false;
   private closed = false;
-  private sweepTimer: NodeJS.Timeout | null = null;
+  private cancelSweep: () => void = () => undefined;
   private walkedTo: string | null = null;
   private forgotten: ReadonlySet<ExecutionArn> = new Set();
   private abandoned: ReadonlySet<string> = new Set();
@@ -70,15 +72,19 @@ export class SharedWork implements LocalEngineFace {
   constructor(private readonly world: SharedWorld) {}
 
   start(): void {
-    const { troubles } = this.world;
     this.changed();
-    this.sweepTimer = setInterval(() => {
+    this.sweepLater();
+  }
+
+  private sweepLater(): void {
+    const { clock, sweepMs = FULL_SWEEP_MS, troubles } = this.world;
+    this.cancelSweep = clock.at((clock.now() + sweepMs) as EpochMs, () => {
       this.changed();
       this.fullSweep().catch((error) =>
         troubles.report('What nothing would wake could not be looked for.', error),
       );
-    }, this.world.sweepMs ?? FULL_SWEEP_MS);
-    this.sweepTimer.unref();
+      this.sweepLater();
+    });
   }
 
   private async fullSweep(): Promise<void> {
@@ -287,6 +293,6 @@ export class SharedWork implements LocalEngineFace {
 
   close(): void {
     this.closed = true;
-    if (this.sweepTimer !== null) clearInterval(this.sweepTimer);
+    this.cancelSweep();
   }
 }

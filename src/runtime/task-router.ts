@@ -2,7 +2,8 @@
  * Where a scheduled task runs: here and at once when this process serves its resource and has room,
  * else through the queue of a pool whose workers do. One process alone runs everything itself.
  */
-import type { ExecutionArn, Seq } from '../lib/brand.js';
+import type { EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
+import type { Clock } from './clock.js';
 import type { Dispatcher, TaskOrder } from './dispatcher.js';
 import { outboxKey } from './journal.js';
 import type { Peers, PooledTask } from './peers.js';
@@ -18,7 +19,7 @@ const LOOKED_AT_ONCE = 500;
 export class TaskRouter {
   /** Tasks handed to a pool and not known to be over: this process is their holder until a worker is. */
   private readonly offered = new Map<string, PooledTask>();
-  private readonly waiting = new Set<NodeJS.Timeout>();
+  private readonly waiting = new Set<() => void>();
   private readonly saidAt = new Map<string, number>();
   private handOvers = 0;
   private closed = false;
@@ -26,6 +27,7 @@ export class TaskRouter {
   constructor(
     private readonly dispatcher: Dispatcher,
     private readonly peers: Peers | null,
+    private readonly clock: Clock,
     private readonly knows: (resource: string) => boolean,
     private readonly troubles: Troubles,
   ) {}
@@ -63,17 +65,18 @@ export class TaskRouter {
     peers.offer(task).catch((error) => {
       if (this.closed) return;
       this.say(task.resource, error);
-      const timer = setTimeout(() => {
-        this.waiting.delete(timer);
+      const at = (this.clock.now() + OFFER_AGAIN_MS) as EpochMs;
+      const cancel = this.clock.at(at, () => {
+        this.waiting.delete(cancel);
         if (this.offered.has(nameOf(task.arn, task.by))) this.offer(task);
-      }, OFFER_AGAIN_MS);
-      this.waiting.add(timer);
+      });
+      this.waiting.add(cancel);
     });
   }
 
   /** Once a minute for a resource, however many tasks wait. */
   private say(resource: string, error: unknown): void {
-    const now = Date.now();
+    const now = this.clock.now();
     if ((this.saidAt.get(resource) ?? 0) > now - SAY_AGAIN_MS) return;
     if (this.saidAt.size > MAX_SAID) this.saidAt.clear();
     this.saidAt.set(resource, now);
@@ -111,7 +114,7 @@ export class TaskRouter {
 
   close(): void {
     this.closed = true;
-    for (const timer of this.waiting) clearTimeout(timer);
+    for (const cancel of this.waiting) cancel();
   }
 }
 
