@@ -8,12 +8,10 @@ import type { Failure, Outcome } from '../../core/fact.js';
 import { failureOf, parametersTooLarge, RUNTIME, withinLimits } from '../../core/failure.js';
 import {
   childIdentity,
-  concurrencyOf,
   copyOf,
   emptyCursor,
   isThresholdExceeded,
   type MapRunSettings,
-  type Progress,
   THRESHOLD_EXCEEDED,
 } from '../../core/map-run.js';
 import { exceedsBytes } from '../../core/payload.js';
@@ -23,53 +21,37 @@ import { InvariantError } from '../../lib/assert.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import type { MapRun } from '../../wire/map-run.js';
 import { Alarm } from './alarm.js';
-import {
-  type ChildInput,
-  childInputs,
-  ITEM_READER_FAILED,
-  itemsOfInput,
-  knownItems,
-} from './children.js';
-import { newBody, OPEN_KIND } from './document.js';
+import { type ChildInput, childInputs, ITEM_READER_FAILED, knownItems } from './children.js';
+import { conclude, deliver, type Ending } from './conclude.js';
+import { newBody } from './document.js';
 import { HeldOutputs } from './held-outputs.js';
+import { Launcher, LOOK_AROUND_MS } from './launcher.js';
 import { Ledger } from './ledger.js';
-import type { Order } from './order.js';
-import { inline, isExported, NOT_GIVEN, outcomeOf } from './outcome.js';
+import { childArnOf, type Order } from './order.js';
+import type { Parts } from './parts.js';
 import { Patience } from './patience.js';
+import { Reconciliation } from './reconcile.js';
 import { shapeOf } from './results.js';
-import { type Child, Roster } from './roster.js';
+import { Roster } from './roster.js';
 import type { World } from './world.js';
 
-/** Our reason: starts not yet durable at a time; enough to fill a group commit, little memory. */
-const START_WINDOW = 64;
-/** Our reason: after a restart, this many absent children in a row mean that no more were started. */
-const ABSENT_IN_A_ROW = 2 * START_WINDOW;
 /** Our reason: the event loop breathes after this many starts. */
 const STARTS_PER_BREATH = 50;
-/** Our reason: an end that was not told is found within this, oldest children first. */
-const LOOK_AROUND_MS = 30_000;
-const LOOKED_AT_ONCE = 500;
-
-type Ending =
-  | { readonly status: 'FAILED'; readonly failure: Failure }
-  | { readonly status: 'ABORTED' };
 
 export class MapRunDrive {
-  private readonly ledger: Ledger;
+  private readonly alarm: Alarm;
   private readonly patience: Patience;
   private readonly roster = new Roster();
+  private readonly ledger: Ledger;
+  private readonly parts: Parts;
+  private readonly launcher: Launcher;
+  /** Children of before a restart. */
+  private readonly earlier: Reconciliation;
+  private readonly outputs: HeldOutputs;
+  private readonly stopReading = new AbortController();
   /** False for a Map Run that was over before this start: its stored counts are right. */
   private isCounting = false;
-  /** Children of before a restart, by index, with their items. */
-  private readonly existing = new Map<number, number>();
-  /** The child being looked for after a restart. */
-  private lookedAt: { readonly arn: string; ended: ExecutionState | null } | null = null;
-  private starting = 0;
   private ending: Ending | null = null;
-  private readonly outputs: HeldOutputs;
-  private outcome: Outcome | null = null;
-  private readonly stopReading = new AbortController();
-  private readonly alarm: Alarm;
   /** Our own: the Map Run stays as it is and is reported. */
   private bug: InvariantError | null = null;
 
@@ -77,6 +59,23 @@ export class MapRunDrive {
     private readonly world: World,
     private readonly order: Order,
   ) {
+    this.alarm = new Alarm(world.clock, LOOK_AROUND_MS);
+    this.patience = new Patience(world, order.request.mapRunArn);
+    this.ledger = this.newLedger();
+    this.outputs = new HeldOutputs(world.payloadBytes);
+    const { alarm, ledger, patience, roster } = this;
+    this.parts = { world, order, patience, ledger, roster, alarm };
+    this.launcher = new Launcher(this.parts, {
+      isOver: () => this.ending !== null || this.closed,
+      childEnded: (state) => this.childEnded(state),
+      startFailed: (error) => this.fail(this.failureOf(error)),
+      parentEnded: () => this.abort(),
+    });
+    this.earlier = new Reconciliation(this.parts, (state) => this.childEnded(state));
+  }
+
+  private newLedger(): Ledger {
+    const { order, patience, world } = this;
     const { request, parent } = order;
     const settings = {
       maxConcurrency: request.maxConcurrency,
@@ -90,13 +89,8 @@ export class MapRunDrive {
       startedAt: world.clock.now(),
       settings,
     });
-    this.outputs = new HeldOutputs(world.payloadBytes);
-    this.alarm = new Alarm(world.clock, LOOK_AROUND_MS);
-    this.patience = new Patience(world, request.mapRunArn);
-    const progress = (): Progress | null => (this.isCounting ? this.roster.progress : null);
-    this.ledger = new Ledger(world, this.patience, body, settings, progress, () =>
-      this.alarm.wake(),
-    );
+    const progress = () => (this.isCounting ? this.roster.progress : null);
+    return new Ledger(world, patience, body, settings, progress, () => this.alarm.wake());
   }
 
   private get closed(): boolean {
@@ -111,15 +105,19 @@ export class MapRunDrive {
   async drive(): Promise<void> {
     const isOver = await this.open();
     if (this.closed) return;
+    let outcome: Outcome | null = null;
     if (!isOver) {
       await this.feedChildren();
       await this.drain();
       if (this.closed) return;
       if (this.bug !== null) throw this.bug;
-      await this.conclude();
+      const { texts } = this.outputs;
+      outcome = await conclude(this.parts, this.ending, texts, (version) =>
+        this.checkVersion(version),
+      );
     }
     if (this.closed) return;
-    await this.deliver();
+    await deliver(this.parts, outcome);
   }
 
   /** True when the stored Map Run is over already and only its outcome has to be told again. */
@@ -135,7 +133,7 @@ export class MapRunDrive {
     this.isCounting = true;
     if (!isStored) this.startCollecting();
     if (!isStored || isRedrive) await ledger.save();
-    if (isStored) await this.reconcile();
+    if (isStored) await this.earlier.run();
     return false;
   }
 
@@ -157,53 +155,6 @@ export class MapRunDrive {
     if (inline && shapeOf(writer).transformation === 'COMPACT') this.outputs.begin();
   }
 
-  /** Finds the children that were started before a restart, and how far they are. */
-  private async reconcile(): Promise<void> {
-    const { roster } = this;
-    const from = copyOf(roster.progress.cursor);
-    roster.nextIndex = from.children;
-    roster.itemsTaken = from.items;
-    let absent = 0;
-    for (let index = from.children; absent < ABSENT_IN_A_ROW && !this.closed; index++) {
-      const isThere = await this.find(index);
-      absent = isThere ? 0 : absent + 1;
-      if (isThere) roster.nextIndex = index + 1;
-    }
-  }
-
-  /** Takes child `index` up again, whatever has become of it. */
-  private async find(index: number): Promise<boolean> {
-    const arn = this.childArn(index);
-    this.lookedAt = { arn, ended: null };
-    const found = await this.patience.insist(() => this.world.state(arn));
-    // It may have ended while it was looked at.
-    const state = this.lookedAt.ended ?? found;
-    this.lookedAt = null;
-    if (state === null || state === undefined) return false;
-    const items = itemsOfInput(this.order.request, state.input);
-    this.existing.set(index, items);
-    this.roster.itemsTaken += items;
-    if (this.awaitsRedrive(state)) this.roster.awaitsRedrive({ index, items });
-    else {
-      this.roster.runs(arn, { index, items });
-      if (state.status === 'RUNNING') await this.patience.insist(() => this.world.adopt(arn));
-      this.childEnded(state);
-    }
-    return true;
-  }
-
-  /** It failed before the Map Run was redriven, and has not been run again since. */
-  private awaitsRedrive(state: ExecutionState): boolean {
-    const { redrivenAt } = this.ledger.body;
-    if (redrivenAt === null || state.status === 'RUNNING') return false;
-    return state.status !== 'SUCCEEDED' && (state.stoppedAt ?? 0) <= redrivenAt;
-  }
-
-  private childArn(index: number): ExecutionArn {
-    const { parent, request } = this.order;
-    return childIdentity(parent.identity, request, index).arn as ExecutionArn;
-  }
-
   private async feedChildren(): Promise<void> {
     this.judge();
     try {
@@ -215,29 +166,29 @@ export class MapRunDrive {
   }
 
   private async redriveFailed(): Promise<void> {
-    const { roster } = this;
+    const { launcher, roster } = this;
     while (roster.redrivesWaiting.length > 0) {
-      if (!(await this.slot())) return;
+      if (!(await launcher.slot())) return;
       const child = roster.nextToRedrive();
       if (child === null) return;
-      this.launch(child, () => this.world.redrive(this.childArn(child.index)));
+      launcher.redrive(child);
     }
   }
 
   private async feed(): Promise<void> {
-    const { order, world, roster } = this;
+    const { launcher, order, world, roster } = this;
     // While the source is read from the cursor on, the children after it are passed over.
     const { children, items } = copyOf(roster.progress.cursor);
     let started = 0;
-    for await (const child of this.inputs({ children, items }, this.existing)) {
+    for await (const child of this.inputs({ children, items }, this.earlier.found)) {
       if (exceedsBytes(child.input, world.payloadBytes)) throw parametersTooLarge(order.stateName);
-      if (!(await this.slot())) return;
+      if (!(await launcher.slot())) return;
       roster.takes(child.index, child.items);
-      this.launch(child, () => this.startChild(child));
+      launcher.start(child);
       if (++started % STARTS_PER_BREATH === 0) await breath();
     }
     if (this.ending !== null || this.closed) return;
-    this.existing.clear();
+    this.earlier.found.clear();
     roster.complete();
     this.judge();
   }
@@ -274,63 +225,9 @@ export class MapRunDrive {
     this.ledger.body = { ...body, driver: { ...body.driver, dataVersion: version } };
   }
 
-  /** Waits until one more child may start; false when none may any more. */
-  private async slot(): Promise<boolean> {
-    for (;;) {
-      if (this.ending !== null || this.closed) return false;
-      const isFree = this.roster.running.size < concurrencyOf(this.ledger.settings);
-      if (isFree && this.starting < START_WINDOW) return true;
-      await this.wait();
-    }
-  }
-
-  /** Until something happens; what happened elsewhere is looked for now and then. */
-  private async wait(): Promise<void> {
-    if (!(await this.alarm.wait())) await this.lookAround();
-  }
-
-  /** Another engine on the same store may have ended children, or the parent. */
-  private async lookAround(): Promise<void> {
-    const { store, state } = this.world;
-    const rowOf = (arn: string) => this.patience.insist(() => store.row(arn as ExecutionArn));
-    const parent = await rowOf(this.order.parent.identity.arn);
-    if (parent && parent.status !== 'RUNNING') this.abort();
-    for (const arn of [...this.roster.running.keys()].slice(0, LOOKED_AT_ONCE)) {
-      const row = await rowOf(arn);
-      if (!row || row.status === 'RUNNING') continue;
-      const ended = await this.patience.insist(() => state(arn as ExecutionArn));
-      if (ended) this.childEnded(ended);
-    }
-  }
-
-  private launch(child: Child, start: () => Promise<void>): void {
-    this.roster.runs(this.childArn(child.index), child);
-    this.starting++;
-    this.patience
-      .insist(start)
-      .catch((error) => this.fail(this.failureOf(error)))
-      .finally(() => {
-        this.starting--;
-        this.alarm.wake();
-      });
-  }
-
-  private async startChild(child: ChildInput): Promise<void> {
-    const { parent, request, revision } = this.order;
-    const started = await this.world.start({
-      identity: childIdentity(parent.identity, request, child.index),
-      revision,
-      input: child.input,
-      traceHeader: parent.traceHeader,
-    });
-    if (started.is === 'exists' && started.state.status !== 'RUNNING') {
-      this.childEnded(started.state);
-    }
-  }
-
   /** Told for every child that ends; ends of children that are not running are stale. */
   childEnded(state: ExecutionState): void {
-    if (this.lookedAt?.arn === state.identity.arn) this.lookedAt.ended = state;
+    this.earlier.heard(state);
     const child = this.roster.ended(state);
     if (child === null) return;
     if (state.status === 'SUCCEEDED') this.outputs.add(child.index, state);
@@ -375,89 +272,17 @@ export class MapRunDrive {
     let isAborting = false;
     for (;;) {
       if (this.closed || this.bug !== null) return;
-      if (this.ending !== null && !isAborting && this.starting === 0) {
+      if (this.ending !== null && !isAborting && this.launcher.starting === 0) {
         isAborting = true;
-        await this.abortChildren();
-      } else if (this.roster.running.size === 0 && this.starting === 0) return;
-      else await this.wait();
+        await this.launcher.abortAll();
+      } else if (this.roster.running.size === 0 && this.launcher.starting === 0) return;
+      else await this.launcher.wait();
     }
-  }
-
-  private async abortChildren(): Promise<void> {
-    const arns = [...this.roster.running.keys()] as ExecutionArn[];
-    for (let at = 0; at < arns.length && !this.closed; at += START_WINDOW) {
-      const stops = arns.slice(at, at + START_WINDOW).map((arn) =>
-        this.patience.insist(async () => {
-          await this.world.stop(arn, NOT_GIVEN);
-        }),
-      );
-      await Promise.all(stops);
-    }
-  }
-
-  /** Results, then the document: a restart in between writes the results again. */
-  private async conclude(): Promise<void> {
-    const { ending, ledger, order, roster } = this;
-    const failure = ending?.status === 'FAILED' ? ending.failure : NOT_GIVEN;
-    const outcome = await outcomeOf({
-      world: this.world,
-      order,
-      patience: this.patience,
-      children: roster.nextIndex,
-      items: roster.itemsTaken,
-      outputs: this.outputs.texts,
-      failure: ending === null ? null : failure,
-      checkVersion: (version) => this.checkVersion(version),
-    });
-    if (this.closed) return;
-    ledger.stopSaving();
-    const inFiles = outcome.ok && isExported(order);
-    if (inFiles) ledger.resultsWritten = roster.progress.childTally.succeeded;
-    const { body } = ledger;
-    ledger.body = {
-      ...body,
-      status: outcome.ok ? 'SUCCEEDED' : (ending?.status ?? 'FAILED'),
-      stoppedAt: this.world.clock.now(),
-      driver: {
-        ...body.driver,
-        failure: outcome.ok ? null : outcome.failure,
-        output: inFiles ? outcome.output : null,
-      },
-    };
-    this.outcome = outcome;
-    await ledger.save();
-  }
-
-  private async deliver(): Promise<void> {
-    const { order, world } = this;
-    const { body } = this.ledger;
-    const outcome = this.outcome ?? (await this.rebuiltOutcome());
-    if (this.closed) return;
-    const isAborted = body.status === 'ABORTED';
-    await this.patience.insist(() =>
-      world.ended({
-        arn: order.parent.identity.arn as ExecutionArn,
-        frame: order.frame,
-        by: order.by,
-        outcome,
-        aborted: isAborted,
-      }),
-    );
-    if (!this.closed)
-      await this.patience.insist(() => world.store.documents.remove(OPEN_KIND, this.arn));
-  }
-
-  private async rebuiltOutcome(): Promise<Outcome> {
-    const { order, patience, world } = this;
-    const { driver, executionCounts, status } = this.ledger.body;
-    if (status !== 'SUCCEEDED') return { ok: false, failure: driver.failure ?? NOT_GIVEN };
-    if (isExported(order)) return { ok: true, output: driver.output };
-    return inline({ world, order, patience, children: executionCounts.total, outputs: null });
   }
 
   /** Children that a redrive has not started yet. */
   get pendingRedrive(): readonly ExecutionArn[] {
-    return this.roster.redrivesWaiting.map(({ index }) => this.childArn(index));
+    return this.roster.redrivesWaiting.map(({ index }) => childArnOf(this.order, index));
   }
 
   /** What DescribeMapRun shows now. */
