@@ -10,7 +10,7 @@ import type { JournalCommit, Store } from '../store/store.js';
 import type { ArchivedDocument, ArchivedExecution, ArchiveLine } from './archive.js';
 import { ArchiveDamaged } from './archive.js';
 import { derive } from './derive.js';
-import { everyItem } from './pages.js';
+import { everyItem } from '../lib/pages.js';
 
 export interface Counts {
   executions: number;

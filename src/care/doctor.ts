@@ -10,7 +10,7 @@ import type { Finding } from '../store/care.js';
 import type { Store } from '../store/store.js';
 import { isHalfRestored } from './backup.js';
 import { examine } from './examine.js';
-import { everyItem } from './pages.js';
+import { everyItem } from '../lib/pages.js';
 import { mend } from './rebuild.js';
 
 export interface DoctorOptions {

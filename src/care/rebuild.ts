@@ -6,7 +6,7 @@ import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Stray } from '../store/care.js';
 import type { Store } from '../store/store.js';
 import { type Examined, examine } from './examine.js';
-import { everyItem } from './pages.js';
+import { everyItem } from '../lib/pages.js';
 
 const ATTEMPTS = 5;
 

@@ -6,9 +6,9 @@
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Clock } from '../runtime/clock.js';
 import { MAP_RUN_KIND, OPEN_KIND, type OpenNote } from '../runtime/map-runs/document.js';
-import { mapRunPrefix } from '../runtime/map-runs/map-runs.js';
+import { mapRunPrefix } from '../runtime/map-runs/stored.js';
 import type { ExecutionRow, Store } from '../store/store.js';
-import { everyItem } from './pages.js';
+import { everyItem } from '../lib/pages.js';
 
 const DAY_MS = 24 * 3600 * 1000;
 const EVERY_MS = 60_000;

@@ -5,10 +5,10 @@
  */
 import type { EpochMs, ExecutionArn } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
+import { everyItem } from '../lib/pages.js';
 import type { DocumentStore } from '../store/store.js';
 
 export const QUARANTINE_KIND = 'quarantine';
-const PAGE = 500;
 /** A stack is for people; more of it says nothing. */
 const MAX_ERROR_CHARACTERS = 8_000;
 
@@ -39,15 +39,10 @@ export class Quarantine {
 
   /** Reads the marks of earlier runs. */
   async recover(): Promise<void> {
-    for (let token: string | null = null; ; ) {
-      const page: Awaited<ReturnType<DocumentStore['list']>> = await this.documents.list(
-        QUARANTINE_KIND,
-        { limit: PAGE, token },
-      );
-      for (const { id } of page.items) this.known.add(id as ExecutionArn);
-      if (page.next === null) return;
-      token = page.next;
-    }
+    const marks = everyItem((limit, token) =>
+      this.documents.list(QUARANTINE_KIND, { limit, token }),
+    );
+    for await (const { id } of marks) this.known.add(id as ExecutionArn);
   }
 
   /** Costs nothing: whether `holds` has to be asked. */

@@ -1,6 +1,6 @@
 /** `stepwell quarantine`: executions that are not driven because of a fault: list, release, remove. */
 import type { Command } from 'commander';
-import { everyItem } from '../../care/pages.js';
+import { everyItem } from '../../lib/pages.js';
 import { type QuarantineNote, QUARANTINE_KIND } from '../../runtime/quarantine.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import { Problem } from '../problem.js';

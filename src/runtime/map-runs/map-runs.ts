@@ -3,24 +3,21 @@
  * aborts them with their parent, goes on with them after a restart, and shows them to the API.
  */
 import type { Env } from '../../core/env.js';
-import { scopeOf } from '../../core/finish.js';
-import { type Machine, stateOf } from '../../core/machine.js';
 import { MAX_OPEN_MAP_RUNS } from '../../core/limits.js';
+import type { Machine } from '../../core/machine.js';
 import type { MapRunSettings } from '../../core/map-run.js';
-import type { ExecutionState, Phase } from '../../core/state.js';
-import { Turn } from '../../core/turn.js';
-import { assert } from '../../lib/assert.js';
+import type { ExecutionState } from '../../core/state.js';
 import type { ExecutionArn, FrameId, Seq } from '../../lib/brand.js';
-import { getOwn, type Json, type JsonObject, withKey } from '../../lib/json.js';
+import type { Json } from '../../lib/json.js';
 import type { Page } from '../../store/store.js';
 import type { MapRun } from '../../wire/map-run.js';
-import { revisionOf } from '../machines.js';
-import type { MapRunChange, MapRunsFace, Revision } from '../face.js';
+import type { MapRunChange, MapRunsFace } from '../face.js';
 import { loadMapRun, MAP_RUN_KIND, OPEN_KIND, type OpenNote } from './document.js';
-import type { Order } from './order.js';
+import { orderOf, type Waiting } from './order.js';
+import { Patience } from './patience.js';
 import { Quota } from './quota.js';
 import { MapRunDrive } from './run.js';
-import { Patience } from './patience.js';
+import { openNotes, shownBody, storedRunsOf, updateStored } from './stored.js';
 import type { World } from './world.js';
 
 const PAGE = 500;
@@ -32,8 +29,6 @@ export interface MapRunsWorld extends Omit<World, 'payloadBytes'> {
   payloadBytesOf(arn: ExecutionArn): number;
   drives(arn: ExecutionArn): boolean;
 }
-
-type Waiting = Extract<Phase, { is: 'map-run' }>;
 
 export class MapRuns implements MapRunsFace {
   private readonly drives = new Map<string, MapRunDrive>();
@@ -72,10 +67,12 @@ export class MapRuns implements MapRunsFace {
     const arn = phase.request.mapRunArn;
     const machine = await this.announce(parent, frame, phase);
     if (machine === null) return;
-    const payloadBytes = this.world.payloadBytesOf(parent.identity.arn as ExecutionArn);
+    const { arn: parentArn } = parent.identity;
+    const payloadBytes = this.world.payloadBytesOf(parentArn as ExecutionArn);
+    const env = this.world.env(parentArn as ExecutionArn);
     const drive = new MapRunDrive(
       { ...this.world, payloadBytes },
-      this.orderOf(parent, frame, phase, machine),
+      orderOf(machine, env, parent, frame, phase),
     );
     this.drives.set(arn, drive);
     this.byWork.set(work, drive);
@@ -112,29 +109,6 @@ export class MapRuns implements MapRunsFace {
     }
   }
 
-  private orderOf(
-    parent: ExecutionState,
-    frameId: FrameId,
-    phase: Waiting,
-    machine: Machine,
-  ): Order {
-    const turn = new Turn(machine, parent, this.world.env(parent.identity.arn as ExecutionArn));
-    const state = stateOf(turn, frameId);
-    assert(state.mapRun !== undefined, 'A Map Run belongs to a distributed Map.');
-    const scope = scopeOf(turn, frameId, state);
-    return {
-      parent,
-      frame: frameId,
-      by: phase.by,
-      stateName: state.name,
-      request: phase.request,
-      plan: state.mapRun,
-      revision: childRevision(machine, state.mapRun.processor, phase.request.executionType),
-      view: { turn, frame: turn.frame(frameId), input: state.flow.effectiveInput(scope) },
-      redrives: phase.redrives,
-    };
-  }
-
   /** Nobody waits for this work any more. */
   cancel(arn: string, by: Seq): void {
     const work = workOf(arn, by);
@@ -159,7 +133,7 @@ export class MapRuns implements MapRunsFace {
    */
   async endAbandoned(seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
-    for (const { id, note } of await this.openNotes()) {
+    for (const { id, note } of await openNotes(this.world.store.documents)) {
       if (this.drives.has(id)) continue;
       const row = await this.world.store.row(note.executionArn as ExecutionArn);
       if (row?.status === 'RUNNING') continue;
@@ -169,24 +143,9 @@ export class MapRuns implements MapRunsFace {
     return found;
   }
 
-  private async openNotes(): Promise<{ readonly id: string; readonly note: OpenNote }[]> {
-    const { documents } = this.world.store;
-    const notes: { readonly id: string; readonly note: OpenNote }[] = [];
-    let token: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof documents.list>> = await documents.list(OPEN_KIND, {
-        limit: PAGE,
-        token,
-      });
-      for (const { id, body } of page.items) notes.push({ id, note: body as unknown as OpenNote });
-      token = page.next;
-    } while (token !== null);
-    return notes;
-  }
-
   /** Goes on with the Map Runs that a stop interrupted; aborts those whose parent is over. */
   async recover(): Promise<void> {
-    for (const { id, note } of await this.openNotes()) {
+    for (const { id, note } of await openNotes(this.world.store.documents)) {
       if (this.drives.has(id) || !this.world.drives(note.executionArn as ExecutionArn)) continue;
       await this.resume(id, note);
     }
@@ -243,32 +202,14 @@ export class MapRuns implements MapRunsFace {
 
   /** Of one execution, oldest first. */
   async list(executionArn: string, limit: number, token: string | null): Promise<Page<MapRun>> {
-    const all = await this.runsOf(executionArn);
+    const stored = await storedRunsOf(this.world.store.documents, executionArn);
+    const all = stored
+      .map((run) => this.drives.get(run.arn)?.shown() ?? run)
+      .sort((a, b) => a.startedAt - b.startedAt);
     const from = token === null ? 0 : all.findIndex((run) => run.arn === token) + 1;
     const items = all.slice(from, from + limit);
     const hasMore = from + limit < all.length;
     return { items, next: hasMore ? (items.at(-1)?.arn ?? null) : null };
-  }
-
-  private async runsOf(executionArn: string): Promise<readonly MapRun[]> {
-    const { documents } = this.world.store;
-    const prefix = mapRunPrefix(executionArn);
-    const runs: MapRun[] = [];
-    let token: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof documents.list>> = await documents.list(MAP_RUN_KIND, {
-        prefix,
-        limit: PAGE,
-        token,
-      });
-      for (const { id, body } of page.items) {
-        const run = body as unknown as Parameters<typeof shownBody>[0];
-        if (run.executionArn !== executionArn) continue;
-        runs.push(this.drives.get(id)?.shown() ?? shownBody(run));
-      }
-      token = page.next;
-    } while (token !== null);
-    return runs.sort((a, b) => a.startedAt - b.startedAt);
   }
 
   /** Children of a redriven run that wait for their turn. */
@@ -281,20 +222,7 @@ export class MapRuns implements MapRunsFace {
     const { documents } = this.world.store;
     const drive = this.drives.get(mapRunArn);
     if (drive !== undefined) return (await drive.update(settingsOf(change))) ? 'updated' : 'over';
-    for (;;) {
-      const stored = await loadMapRun(documents, mapRunArn);
-      if (stored === null) return 'unknown';
-      const { body, revision } = stored;
-      if (body.status !== 'RUNNING') return 'over';
-      const changed = { ...body, ...defined(change) };
-      const put = await documents.put(
-        MAP_RUN_KIND,
-        mapRunArn,
-        changed as unknown as Json,
-        revision,
-      );
-      if (put !== 'conflict') return 'updated';
-    }
+    return updateStored(documents, mapRunArn, change);
   }
 
   /** Leaves all as it is; resolves when nothing runs any more. */
@@ -311,17 +239,6 @@ function workOf(arn: string, by: Seq): string {
   return `${arn} ${by}`;
 }
 
-/** `…:mapRun:<machine>/` of an execution's ARN. */
-export function mapRunPrefix(executionArn: string): string {
-  const parts = executionArn.split(':');
-  const machine = (parts[6] ?? '').split('/', 1)[0];
-  return `${parts.slice(0, 5).join(':')}:mapRun:${machine}/`;
-}
-
-function shownBody({ driver: _driver, ...shown }: MapRun & { readonly driver?: unknown }): MapRun {
-  return shown;
-}
-
 function settingsOf(change: MapRunChange): Partial<MapRunSettings> {
   const { maxConcurrency, toleratedFailureCount, toleratedFailurePercentage } = change;
   return {
@@ -331,20 +248,4 @@ function settingsOf(change: MapRunChange): Partial<MapRunSettings> {
       ? {}
       : { toleratedPercentage: toleratedFailurePercentage }),
   };
-}
-
-function defined(change: MapRunChange): MapRunChange {
-  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-}
-
-/** The children's machine: the ItemProcessor, in the query language of the machine around it. */
-function childRevision(
-  machine: Machine,
-  processor: JsonObject,
-  type: 'STANDARD' | 'EXPRESS',
-): Revision {
-  const language = getOwn(machine.definition, 'QueryLanguage');
-  let definition = processor;
-  if (language !== undefined) definition = withKey(definition, 'QueryLanguage', language);
-  return revisionOf(JSON.stringify(definition), type);
 }

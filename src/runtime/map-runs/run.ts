@@ -33,6 +33,7 @@ import { Patience } from './patience.js';
 import { Reconciliation } from './reconcile.js';
 import { shapeOf } from './results.js';
 import { Roster } from './roster.js';
+import { shownBody } from './stored.js';
 import type { World } from './world.js';
 
 /** Our reason: the event loop breathes after this many starts. */
@@ -287,8 +288,7 @@ export class MapRunDrive {
 
   /** What DescribeMapRun shows now. */
   shown(): MapRun {
-    const { driver: _driver, ...shown } = this.ledger.current();
-    return shown;
+    return shownBody(this.ledger.current());
   }
 
   /** False when the Map Run is over. */

@@ -1,7 +1,12 @@
 /** Walks the pages of a store's lists one item at a time, so that nothing holds a whole list. */
-import type { Page } from '../store/store.js';
 
 const BATCH = 200;
+
+/** A page, and the token of the next one; null after the last. */
+interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
 
 export async function* everyItem<T>(
   read: (limit: number, token: string | null) => Promise<Page<T>>,
