@@ -22,7 +22,7 @@ import { registerHandler } from '../handlers/ml/register.js';
 import { searchSpaceHandler, selectBestHandler } from '../handlers/ml/search.js';
 import { transformHandler } from '../handlers/ml/transform.js';
 import { validateHandler } from '../handlers/ml/validate.js';
-import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker.js';
+import { createSageMaker, openSageMakerRecords } from '../handlers/sagemaker/index.js';
 import { type ReadSecret, resolveSecret } from '../handlers/secrets.js';
 import type { TrainingJobTarget } from '../handlers/training-job/job.js';
 import { getOwn, isObject, type JsonObject } from '../lib/json.js';

@@ -7,10 +7,10 @@ import {
   createSageMaker,
   openSageMakerRecords,
   type SageMaker,
-} from '../../src/handlers/sagemaker.js';
-import { workspaceHandlers } from '../../src/handlers/sagemaker-workspace.js';
+} from '../../src/handlers/sagemaker/index.js';
+import { workspaceHandlers } from '../../src/handlers/sagemaker/workspace.js';
 import type { TrainingJobTarget } from '../../src/handlers/training-job/job.js';
-import { mergeDeep } from '../../src/handlers/sagemaker-options.js';
+import { mergeDeep } from '../../src/handlers/sagemaker/options.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { openRegistry } from '../../src/ml/registry/index.js';
 import { openWorkspaces, type Workspaces } from '../../src/ml/workspace.js';

@@ -11,7 +11,7 @@ import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
 import { ADDRESS, type Address, locate } from '../ml/ingest-support.js';
 import { type Ending, inheritedEnvironment, runProgram, taskEnvironment } from '../program.js';
 import { resolveSecret } from '../secrets.js';
-import { nameFrom } from '../sagemaker-options.js';
+import { nameFrom } from '../sagemaker/options.js';
 import { tarGz } from './archive.js';
 import { containerCommand } from './container.js';
 import { jobEnvironment, layOut, type JobFolder, type JobInputs, userArguments } from './layout.js';

@@ -3,8 +3,8 @@
  * below `<home>/sagemaker`. A name is taken once: a second claim by another owner is refused.
  */
 import { join } from 'node:path';
-import { isObject, type Json, type JsonObject } from '../lib/json.js';
-import { readJsonIfPresent, replaceFile, withLock } from '../ml/registry/files.js';
+import { isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { readJsonIfPresent, replaceFile, withLock } from '../../ml/registry/files.js';
 
 export type RecordKind = 'training-jobs' | 'models' | 'endpoint-configs';
 

@@ -2,8 +2,8 @@
  * The Describe response of a training job and how it changes from status to status. Pure: the caller
  * stores it. Times are epoch milliseconds, as the optimised integration writes them.
  */
-import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
-import { TaskFailure } from './handler.js';
+import { fromEntries, isArray, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { TaskFailure } from '../handler.js';
 
 /** API DescribeTrainingJob: FailureReason has at most 1024 characters. */
 const MAX_FAILURE_REASON = 1024;

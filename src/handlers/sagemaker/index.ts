@@ -3,18 +3,19 @@
  * endpoints by ml:deploy. The composition root calls `settle` or `stop` before it exits, so that no
  * job of a request-response createTrainingJob is cut off unseen.
  */
-import type { Handler } from './handler.js';
-import { evaluateHandler } from './ml/evaluate.js';
-import { ingestHandler } from './ml/ingest.js';
-import { preprocessHandler } from './ml/preprocess.js';
-import { validateHandler } from './ml/validate.js';
-import { endpointHandlers } from './sagemaker-endpoints.js';
-import type { DataHandlers, SageMakerOptions } from './sagemaker-options.js';
-import { backgroundJobs, trainingHandlers } from './sagemaker-training.js';
-import { workspaceHandlers } from './sagemaker-workspace.js';
+import type { Handler } from '../handler.js';
+import { backgroundJobs } from './background.js';
+import { evaluateHandler } from '../ml/evaluate.js';
+import { ingestHandler } from '../ml/ingest.js';
+import { preprocessHandler } from '../ml/preprocess.js';
+import { validateHandler } from '../ml/validate.js';
+import { endpointHandlers } from './endpoints.js';
+import type { DataHandlers, SageMakerOptions } from './options.js';
+import { trainingHandlers } from './training.js';
+import { workspaceHandlers } from './workspace.js';
 
-export type { DataHandlers, SageMakerDefaults, SageMakerOptions } from './sagemaker-options.js';
-export { openSageMakerRecords, type SageMakerRecords } from './sagemaker-records.js';
+export type { DataHandlers, SageMakerDefaults, SageMakerOptions } from './options.js';
+export { openSageMakerRecords, type SageMakerRecords } from './records.js';
 
 export interface SageMaker {
   readonly handlers: readonly Handler[];

@@ -4,11 +4,11 @@
  * the execution's workspace, and remember what they made. Members of the state's input that are no
  * parameters go through to the output, so that `$.trainingJobName` is still there for the next state.
  */
-import { fromEntries, isObject, type Json, type JsonObject } from '../lib/json.js';
-import type { Workspaces } from '../ml/workspace.js';
-import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
-import type { DataHandlers } from './sagemaker-options.js';
-import { compileCheck } from './schema-check.js';
+import { fromEntries, isObject, type Json, type JsonObject } from '../../lib/json.js';
+import type { Workspaces } from '../../ml/workspace.js';
+import { type Handler, type HandlerContext, TaskFailure } from '../handler.js';
+import type { DataHandlers } from './options.js';
+import { compileCheck } from '../schema-check.js';
 
 export function workspaceHandlers(parts: DataHandlers, workspaces: Workspaces): readonly Handler[] {
   const ingest = step(parts.ingest);

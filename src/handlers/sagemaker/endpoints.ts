@@ -3,14 +3,16 @@
  * SageMaker's records around the work of `ml:deploy`. A createEndpoint whose input names no endpoint
  * (a state without Parameters) registers the execution's last model and deploys that.
  */
-import { isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
-import { DEFAULT_VARIANT, MAX_INSTANCES, type PartialSettings } from '../serving/index.js';
-import type { Handler, HandlerContext, TaskFailure } from './handler.js';
-import { type DeployRequest, endpointArn, runDeploy } from './ml/deploy.js';
-import type { HealthCheck } from './ml/deploy-health.js';
-import { asRegistryTask, authorOf } from './ml/register.js';
-import { Findings, sagemakerError } from './sagemaker-errors.js';
-import { nameFrom, type SageMakerOptions, sagemakerArn } from './sagemaker-options.js';
+import { isObject, type JsonObject } from '../../lib/json.js';
+import { DEFAULT_VARIANT } from '../../serving/index.js';
+import type { Handler, HandlerContext } from '../handler.js';
+import { type DeployRequest, endpointArn, runDeploy } from '../ml/deploy.js';
+import type { HealthCheck } from '../ml/deploy-health.js';
+import { asRegistryTask, authorOf } from '../ml/register.js';
+import { captureOf, createEndpointConfig } from './endpoint-config.js';
+import { Findings, notFound, sagemakerError } from './errors.js';
+import { createModel, modelRecord } from './models.js';
+import { nameFrom, type SageMakerOptions, sagemakerArn } from './options.js';
 
 const RESOURCE = 'arn:aws:states:::sagemaker:';
 
@@ -44,118 +46,6 @@ export function endpointHandlers(options: SageMakerOptions): Handler[] {
       (p, c) => updateEndpoint(p, c, options),
     ),
   ];
-}
-
-async function createModel(
-  parameters: JsonObject,
-  context: HandlerContext,
-  options: SageMakerOptions,
-): Promise<JsonObject> {
-  const findings = new Findings(context);
-  findings.name('ModelName', parameters.ModelName);
-  if (parameters.ExecutionRoleArn !== undefined) {
-    findings.roleArn('ExecutionRoleArn', parameters.ExecutionRoleArn);
-  }
-  findings.raise();
-  const name = parameters.ModelName as string;
-  const uri = modelUri(parameters) ?? (await lastModel(context, options))?.uri;
-  if (typeof uri !== 'string') {
-    findings.missing('PrimaryContainer.ModelDataUrl');
-    findings.raise();
-  }
-  const record = { request: parameters, uri: uri as string };
-  return { ModelArn: await recorded('models', name, record, { context, options }) };
-}
-
-function modelUri(parameters: JsonObject): string | null {
-  const containers = isArray(parameters.Containers) ? parameters.Containers : [];
-  const container = isObject(parameters.PrimaryContainer)
-    ? parameters.PrimaryContainer
-    : containers[0];
-  const url = isObject(container) ? container.ModelDataUrl : undefined;
-  return typeof url === 'string' ? url : null;
-}
-
-async function createEndpointConfig(
-  parameters: JsonObject,
-  context: HandlerContext,
-  options: SageMakerOptions,
-): Promise<JsonObject> {
-  const findings = new Findings(context);
-  findings.name('EndpointConfigName', parameters.EndpointConfigName);
-  const variants = isArray(parameters.ProductionVariants) ? parameters.ProductionVariants : [];
-  if (variants.length === 0) findings.missing('ProductionVariants');
-  for (const [index, variant] of variants.entries()) checkVariant(findings, index, variant);
-  refuseUnserved(findings, parameters);
-  findings.raise();
-  for (const variant of variants as JsonObject[]) {
-    await modelRecord(String(variant.ModelName), context, options);
-  }
-  const name = parameters.EndpointConfigName as string;
-  const where = { context, options };
-  return {
-    EndpointConfigArn: await recorded('endpoint-configs', name, { request: parameters }, where),
-  };
-}
-
-function checkVariant(findings: Findings, index: number, variant: Json): void {
-  const at = `ProductionVariants.${index + 1}.member`;
-  if (!isObject(variant)) return findings.missing(at);
-  findings.name(`${at}.variantName`, variant.VariantName);
-  findings.name(`${at}.modelName`, variant.ModelName);
-  const count = variant.InitialInstanceCount ?? 1;
-  if (typeof count !== 'number' || !(count >= 1 && count <= MAX_INSTANCES)) {
-    findings.constraint(
-      `${at}.initialInstanceCount`,
-      count,
-      `Member must be between 1 and ${MAX_INSTANCES} on this host`,
-    );
-  }
-  const weight = variant.InitialVariantWeight ?? 1;
-  if (typeof weight !== 'number' || !(weight >= 0)) {
-    findings.constraint(
-      `${at}.initialVariantWeight`,
-      weight,
-      'Member must be greater than or equal to 0',
-    );
-  }
-}
-
-/** What is not done here is refused: a promise that nothing keeps would be found out too late. */
-function refuseUnserved(findings: Findings, parameters: JsonObject): void {
-  const shadows = parameters.ShadowProductionVariants;
-  if (isArray(shadows) && shadows.length > 0) {
-    findings.add(
-      "Value at 'shadowProductionVariants': shadows are started by a rollout here (state-machines/ml-rollout-shadow.asl.json)",
-    );
-  }
-  const capture = parameters.DataCaptureConfig;
-  const sampling = isObject(capture) ? (capture.InitialSamplingPercentage ?? 100) : 100;
-  if (typeof sampling !== 'number' || !(sampling >= 0 && sampling <= 100)) {
-    findings.constraint(
-      'dataCaptureConfig.initialSamplingPercentage',
-      sampling,
-      'Member must be between 0 and 100',
-    );
-  }
-}
-
-/** What SageMaker's DataCaptureConfig means here; captured data stays below `.stepwell`, not in S3. */
-function captureOf(config: JsonObject): PartialSettings {
-  const capture = config.DataCaptureConfig;
-  if (!isObject(capture) || capture.EnableCapture !== true) return { capture: null };
-  const { InitialSamplingPercentage: sampling, CaptureOptions: options } = capture;
-  const modes = (isArray(options) ? options : []).flatMap((option) => {
-    const mode = isObject(option) ? option.CaptureMode : null;
-    return mode === 'InputAndOutput' ? ['Input', 'Output'] : [String(mode)];
-  });
-  const known = (['Input', 'Output'] as const).filter((mode) => modes.includes(mode));
-  return {
-    capture: {
-      samplingPercentage: typeof sampling === 'number' ? sampling : 100,
-      modes: known.length === 0 ? ['Input', 'Output'] : known,
-    },
-  };
 }
 
 async function createEndpoint(
@@ -323,45 +213,4 @@ async function deployed(
   const version = `${String(result.model ?? '')} ${String(result.version ?? '')}`.trim();
   context.progress(2, 2, `${request.endpoint} serves ${version || 'its models'}`, result);
   return { EndpointArn: result.endpointArn as string };
-}
-
-async function lastModel(
-  context: HandlerContext,
-  options: SageMakerOptions,
-): Promise<JsonObject | null> {
-  const { model } = await options.workspaces.recall(context.task);
-  return isObject(model) ? model : null;
-}
-
-async function modelRecord(
-  name: string,
-  context: HandlerContext,
-  options: SageMakerOptions,
-): Promise<JsonObject> {
-  const record = await options.records.get('models', name);
-  if (record !== null) return record;
-  throw notFound('model', sagemakerArn(context, `model/${name.toLowerCase()}`), context);
-}
-
-async function recorded(
-  kind: 'models' | 'endpoint-configs',
-  name: string,
-  record: JsonObject,
-  { context, options }: { context: HandlerContext; options: SageMakerOptions },
-): Promise<string> {
-  const noun = kind === 'models' ? 'model' : 'endpoint-config';
-  const arn = sagemakerArn(context, `${noun}/${name.toLowerCase()}`);
-  const kept = await options.records.claim(kind, name, context.idempotencyKey, { ...record, arn });
-  if (kept !== null) return arn;
-  const words = noun.replace('-config', ' configuration');
-  throw sagemakerError(
-    'ValidationException',
-    `Cannot create already existing ${words} "${arn}".`,
-    context,
-  );
-}
-
-/** SageMaker answers a missing model, configuration or endpoint with a ValidationException. */
-function notFound(noun: string, arn: string, context: HandlerContext): TaskFailure {
-  return sagemakerError('ValidationException', `Could not find ${noun} "${arn}".`, context);
 }

@@ -1,11 +1,11 @@
 /** What the SageMaker handlers share: their options, defaults under parameters, and ARNs. */
-import { isObject, type Json, type JsonObject, setOwn, shallowCopy } from '../lib/json.js';
-import type { Workspaces } from '../ml/workspace.js';
-import type { Handler, HandlerContext } from './handler.js';
-import type { DeployOptions } from './ml/deploy.js';
-import type { FineTuneHandlerOptions } from './ml/fine-tune.js';
-import type { SageMakerRecords } from './sagemaker-records.js';
-import type { TrainingJobTarget } from './training-job/job.js';
+import { isObject, type Json, type JsonObject, setOwn, shallowCopy } from '../../lib/json.js';
+import type { Workspaces } from '../../ml/workspace.js';
+import type { Handler, HandlerContext } from '../handler.js';
+import type { DeployOptions } from '../ml/deploy.js';
+import type { FineTuneHandlerOptions } from '../ml/fine-tune.js';
+import type { SageMakerRecords } from './records.js';
+import type { TrainingJobTarget } from '../training-job/job.js';
 
 /** `"sagemaker"` of the configuration: what a machine's parameters leave out. */
 export interface SageMakerDefaults {

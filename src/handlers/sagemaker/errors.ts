@@ -3,9 +3,9 @@
  * SDK's exceptions: `SageMaker.ResourceInUseException`, and `SageMaker.AmazonSageMakerException` for
  * those without a class of their own, ValidationException above all. The cause carries the message.
  */
-import { sha256 } from '../lib/digest.js';
-import type { Json, JsonObject } from '../lib/json.js';
-import { type HandlerContext, TaskFailure } from './handler.js';
+import { sha256 } from '../../lib/digest.js';
+import type { Json, JsonObject } from '../../lib/json.js';
+import { type HandlerContext, TaskFailure } from '../handler.js';
 
 export type SageMakerCode =
   | 'ValidationException'
@@ -21,6 +21,11 @@ export function sagemakerError(
   const name = code === 'ValidationException' ? 'AmazonSageMakerException' : `${code}Exception`;
   const cause = `${message} (Service: AmazonSageMaker; Status Code: 400; Error Code: ${code}; Request ID: ${requestId(context)}; Proxy: null)`;
   return new TaskFailure(`SageMaker.${name}`, cause);
+}
+
+/** SageMaker answers a missing model, configuration or endpoint with a ValidationException. */
+export function notFound(noun: string, arn: string, context: HandlerContext): TaskFailure {
+  return sagemakerError('ValidationException', `Could not find ${noun} "${arn}".`, context);
 }
 
 /** A job that did not complete: `.sync` fails with the Describe response as its cause. */
