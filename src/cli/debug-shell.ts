@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { FrameId } from '../lib/brand.js';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
 import { BadCommand, type DebugCommand, HELP, parseCommand } from '../simulate/debug/commands.js';
-import type { Stop } from '../simulate/debug/debugger.js';
+import type { Stop } from '../simulate/debug/stops.js';
 import { Immutable } from '../simulate/debug/timeline.js';
 import { lastVisit, stackOf, threadsOf } from '../simulate/debug/view.js';
 import { projectHistory } from '../wire/history.js';

@@ -1,21 +1,24 @@
 /**
  * A conversation in the Debug Adapter Protocol: an editor starts or attaches, sets breakpoints on lines of
  * the definition, and moves the debugger. Threads are frames (the root, branches, iterations); a stack is a
- * frame and those around it. One request is answered at a time, but a run may be paused or ended.
+ * frame and those around it.
  */
 import { resolve } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { FactOf } from '../../core/fact.js';
-import { ROOT_FRAME } from '../../core/state.js';
+import type { Fact, FactOf } from '../../core/fact.js';
 import type { FrameId } from '../../lib/brand.js';
-import type { Json, JsonObject } from '../../lib/json.js';
+import type { JsonObject } from '../../lib/json.js';
 import { parseCommand } from '../debug/commands.js';
-import type { Debugger, Stop } from '../debug/debugger.js';
-import { Immutable } from '../debug/timeline.js';
+import type { Debugger } from '../debug/debugger.js';
+import type { Stop } from '../debug/stops.js';
 import { type Scopes, scopesOf, stackOf, threadsOf } from '../debug/view.js';
+import { CAPABILITIES } from './capabilities.js';
+import { endText, progressText } from './console-lines.js';
+import { Conversation, type Handler, type Line } from './conversation.js';
 import { EditorBreakpoints } from './editor-breakpoints.js';
 import { type StateRange, stateRanges } from './source-map.js';
-import { replaced, type ScopeName, VariableTable } from './variables.js';
+import { Threads } from './threads.js';
+import { parseValue, replaced, type ScopeName, VariableTable } from './variables.js';
 
 /** What the adapter debugs; opened by whoever knows stores and configuration. */
 export interface Debuggee {
@@ -27,52 +30,14 @@ export interface Debuggee {
   close(stop: boolean): Promise<void>;
 }
 
-export interface AdapterWorld {
+export interface AdapterWorld extends Line {
   /** Arguments of launch or attach, as the editor gave them. Throws a sentence. */
   open(args: JsonObject, how: 'launch' | 'attach'): Promise<Debuggee>;
-  send(message: DebugProtocol.ProtocolMessage): void;
-  /** The conversation is over. */
-  ended(): void;
 }
-
-const CAPABILITIES: DebugProtocol.Capabilities = {
-  supportsConfigurationDoneRequest: true,
-  supportsFunctionBreakpoints: true,
-  supportsConditionalBreakpoints: true,
-  supportsHitConditionalBreakpoints: true,
-  supportsEvaluateForHovers: true,
-  supportsStepBack: true,
-  supportsSetVariable: true,
-  supportsTerminateRequest: true,
-  supportTerminateDebuggee: true,
-  supportsExceptionInfoRequest: true,
-  exceptionBreakpointFilters: [
-    {
-      filter: 'all',
-      label: 'Any failure',
-      description: 'Also those that a retry or a catcher takes.',
-      default: false,
-    },
-    {
-      filter: 'uncaught',
-      label: 'Uncaught failures',
-      description: 'Failures that neither a retry nor a catcher takes.',
-      default: true,
-    },
-  ],
-};
-
-/** These may come while a request before them waits for real work. */
-const AT_ONCE: ReadonlySet<string> = new Set(['pause', 'terminate', 'disconnect', 'threads']);
 
 const NOTHING = 'Nothing is being debugged: launch or attach first.';
 
-type Handler = (args: JsonObject) => Promise<object | undefined>;
-const MAX_OUTPUT_LINES = 200;
-
 export class Adapter {
-  private seq = 1;
-  private tail: Promise<void> = Promise.resolve();
   private debuggee: Debuggee | null = null;
   private ranges: readonly StateRange[] = [];
   private launched = false;
@@ -80,44 +45,19 @@ export class Adapter {
   private stopAtEnd = false;
   private running = false;
   private told = 0;
-  private readonly threads = new Map<FrameId, number>([[ROOT_FRAME, 1]]);
+  private readonly threads = new Threads();
   private readonly variables = new VariableTable();
   private failure: FactOf<'AttemptFailed'> | null = null;
   private set: EditorBreakpoints | null = null;
-  private readonly handlers: Readonly<Record<string, Handler>>;
+  private readonly talk: Conversation;
 
   constructor(private readonly world: AdapterWorld) {
-    this.handlers = this.table();
+    this.talk = new Conversation(world, this.table());
   }
 
-  /** Takes one message of the client: one after the other, but what ends a run does not wait for it. */
+  /** Takes one message of the client. */
   receive(message: unknown): Promise<void> {
-    const request = message as DebugProtocol.Request;
-    if (request?.type !== 'request' || typeof request.command !== 'string') {
-      return Promise.resolve();
-    }
-    if (AT_ONCE.has(request.command)) return this.answer(request);
-    this.tail = this.tail.then(() => this.answer(request));
-    return this.tail;
-  }
-
-  private async answer(request: DebugProtocol.Request): Promise<void> {
-    const handler = Object.hasOwn(this.handlers, request.command)
-      ? this.handlers[request.command]
-      : undefined;
-    try {
-      if (handler === undefined) throw new Error(`'${request.command}' is not supported.`);
-      const body = await handler((request.arguments ?? {}) as JsonObject);
-      this.respond(request, true, body);
-      this.after(request.command);
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      const mend = error instanceof Immutable ? ` ${error.mend}` : '';
-      const body = {
-        error: { id: 1, format: '{text}', variables: { text: `${text}${mend}` }, showUser: true },
-      };
-      this.respond(request, false, body, `${text}${mend}`);
-    }
+    return this.talk.receive(message);
   }
 
   /** The client has gone without a word. */
@@ -125,36 +65,6 @@ export class Adapter {
     const { debuggee } = this;
     this.debuggee = null;
     await debuggee?.close(this.launched);
-  }
-
-  private respond(
-    request: DebugProtocol.Request,
-    success: boolean,
-    body?: object,
-    message?: string,
-  ): void {
-    this.send({
-      type: 'response',
-      request_seq: request.seq,
-      command: request.command,
-      success,
-      ...(message === undefined ? {} : { message }),
-      ...(body === undefined ? {} : { body }),
-    });
-  }
-
-  private event(event: string, body?: object): void {
-    this.send({ type: 'event', event, ...(body === undefined ? {} : { body }) });
-  }
-
-  private send(message: object): void {
-    this.world.send({ seq: this.seq++, ...message } as DebugProtocol.ProtocolMessage);
-  }
-
-  /** What follows an answer, never before it. */
-  private after(command: string): void {
-    if (command === 'launch' || command === 'attach') this.event('initialized');
-    if (command === 'disconnect') this.world.ended();
   }
 
   private get session(): Debugger {
@@ -200,12 +110,14 @@ export class Adapter {
       }),
       exceptionInfo: async () => this.exceptionInfo(),
       continue: async () => this.go((session) => session.continue(), { allThreadsContinued: true }),
-      next: async (args) => this.go((session) => session.step('over', this.frameOf(args.threadId))),
-      stepIn: async (args) => this.go((session) => session.step('in', this.frameOf(args.threadId))),
+      next: async (args) =>
+        this.go((session) => session.step('over', this.threads.frameOf(args.threadId))),
+      stepIn: async (args) =>
+        this.go((session) => session.step('in', this.threads.frameOf(args.threadId))),
       stepOut: async (args) =>
-        this.go((session) => session.step('out', this.frameOf(args.threadId))),
+        this.go((session) => session.step('out', this.threads.frameOf(args.threadId))),
       stepBack: async (args) =>
-        this.go((session) => session.back('over', this.frameOf(args.threadId))),
+        this.go((session) => session.back('over', this.threads.frameOf(args.threadId))),
       reverseContinue: async () => this.go((session) => session.reverseContinue()),
       pause: async () => {
         this.session.pause();
@@ -248,7 +160,7 @@ export class Adapter {
     const { debuggee } = this;
     this.debuggee = null;
     await debuggee?.close(stop);
-    if (debuggee !== null) setImmediate(() => this.event('terminated'));
+    if (debuggee !== null) setImmediate(() => this.talk.event('terminated'));
     return undefined;
   }
 
@@ -265,7 +177,7 @@ export class Adapter {
         (error: unknown) => {
           this.running = false;
           this.output(`${error instanceof Error ? error.message : String(error)}\n`, 'stderr');
-          this.event('stopped', { reason: 'pause', threadId: 1, allThreadsStopped: true });
+          this.talk.event('stopped', { reason: 'pause', threadId: 1, allThreadsStopped: true });
         },
       );
     });
@@ -275,18 +187,20 @@ export class Adapter {
   private stopped(stop: Stop): void {
     if (this.debuggee === null) return;
     this.variables.clear();
-    this.tellProgress();
-    if (stop.reason === 'ended') this.tellEnd();
+    const { execution, facts } = this.session;
+    this.output(progressText(facts, this.told));
+    this.told = facts.length;
+    const end = stop.reason === 'ended' ? endText(execution) : null;
+    if (end !== null) this.output(end.text, end.ok ? 'stdout' : 'stderr');
     if (stop.reason === 'ended' && !this.stopAtEnd) {
-      const status = this.session.execution?.status;
-      this.event('exited', { exitCode: status === 'SUCCEEDED' ? 0 : 1 });
-      this.event('terminated');
+      this.talk.event('exited', { exitCode: execution?.status === 'SUCCEEDED' ? 0 : 1 });
+      this.talk.event('terminated');
       return;
     }
     if (stop.reason === 'waits') this.output(`${stop.text} Nothing else will happen by itself.\n`);
     const failed = stop.reason === 'failed';
-    this.failure = failed ? this.lastFailure(stop.frame) : null;
-    this.event('stopped', {
+    this.failure = failed ? lastFailure(facts, stop.frame) : null;
+    this.talk.event('stopped', {
       reason: failed
         ? 'exception'
         : stop.reason === 'ended' || stop.reason === 'waits'
@@ -294,71 +208,20 @@ export class Adapter {
           : stop.reason,
       description: stop.text,
       text: stop.text,
-      threadId: this.threadOf(stop.frame),
+      threadId: this.threads.idOf(stop.frame),
       allThreadsStopped: true,
       hitBreakpointIds: stop.breakpoints,
     });
   }
 
-  private lastFailure(frame: FrameId): FactOf<'AttemptFailed'> | null {
-    return (
-      this.session.facts.findLast(
-        (fact): fact is FactOf<'AttemptFailed'> =>
-          fact.type === 'AttemptFailed' && fact.frame === frame,
-      ) ?? null
-    );
-  }
-
-  /** What happened since the last stop, as lines of the debug console. */
-  private tellProgress(): void {
-    const { facts } = this.session;
-    const news = facts.length > this.told ? facts.slice(this.told) : [];
-    this.told = facts.length;
-    const names = new Map<FrameId, string>();
-    for (const fact of facts) if (fact.type === 'StateEntered') names.set(fact.frame, fact.name);
-    const lines = news.flatMap((fact) => {
-      const at = new Date(fact.at).toISOString();
-      if (fact.type === 'StateExited')
-        return [`${at} ✓ ${fact.name}${fact.next === null ? '' : ` → ${fact.next}`}`];
-      if (fact.type === 'AttemptFailed')
-        return [
-          `${at} ✗ ${names.get(fact.frame) ?? ''} ${fact.failure.error ?? ''} (${fact.recovery.do})`,
-        ];
-      return [];
-    });
-    if (lines.length > 0) this.output(`${lines.slice(-MAX_OUTPUT_LINES).join('\n')}\n`);
-  }
-
-  private tellEnd(): void {
-    const { execution } = this.session;
-    const outcome = execution?.outcome;
-    if (outcome == null) return;
-    const text = outcome.ok
-      ? JSON.stringify(outcome.output)
-      : `${outcome.failure.error ?? ''}: ${outcome.failure.cause ?? ''}`;
-    this.output(`${execution?.status} ${text}\n`, outcome.ok ? 'stdout' : 'stderr');
-  }
-
   private output(output: string, category: 'console' | 'stdout' | 'stderr' = 'console'): void {
-    this.event('output', { category, output });
-  }
-
-  private threadOf(frame: FrameId): number {
-    const known = this.threads.get(frame);
-    if (known !== undefined) return known;
-    this.threads.set(frame, this.threads.size + 1);
-    return this.threads.size;
-  }
-
-  private frameOf(threadId: Json | undefined): FrameId {
-    for (const [frame, id] of this.threads) if (id === Number(threadId)) return frame;
-    return ROOT_FRAME;
+    if (output !== '') this.talk.event('output', { category, output });
   }
 
   private threadList(): DebugProtocol.Thread[] {
     if (this.running || this.debuggee === null) return [{ id: 1, name: 'root' }];
     const list = threadsOf(this.session).map(({ frame, place, state }) => ({
-      id: this.threadOf(frame),
+      id: this.threads.idOf(frame),
       name: `${place}: ${state}`,
     }));
     return list.length === 0 ? [{ id: 1, name: 'root' }] : list;
@@ -366,13 +229,13 @@ export class Adapter {
 
   private async stackTrace(args: JsonObject): Promise<object> {
     const { still } = this;
-    const of = this.frameOf(args.threadId);
+    const of = this.threads.frameOf(args.threadId);
     const stop = still.stop;
     const frames = stackOf(still, of).map(({ frame, state, place }, index) => {
       const shown = index === 0 && stop?.frame === frame && stop.state !== '' ? stop.state : state;
       const range = this.ranges.find((one) => one.state === shown);
       return {
-        id: this.threadOf(frame),
+        id: this.threads.idOf(frame),
         name: place === 'root' ? shown : `${shown} (${place})`,
         line: range?.line ?? 1,
         column: range?.column ?? 1,
@@ -391,7 +254,7 @@ export class Adapter {
   }
 
   private async scopes(args: JsonObject): Promise<object> {
-    const frame = this.frameOf(args.frameId);
+    const frame = this.threads.frameOf(args.frameId);
     const found = await scopesOf(this.still, frame);
     const scopes = Object.entries(found ?? {}).map(([name, value]) => ({
       name,
@@ -428,7 +291,7 @@ export class Adapter {
 
   private async evaluate(args: JsonObject): Promise<object> {
     const { still } = this;
-    const frame = args.frameId === undefined ? still.focus() : this.frameOf(args.frameId);
+    const frame = args.frameId === undefined ? still.focus() : this.threads.frameOf(args.frameId);
     const text = String(args.expression);
     if (args.context === 'repl' && /^\s*set\s/.test(text))
       return { result: await this.obey(text, frame), variablesReference: 0 };
@@ -463,11 +326,8 @@ export class Adapter {
   }
 }
 
-/** JSON; what is none is a string, as people type it. */
-function parseValue(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
+function lastFailure(facts: readonly Fact[], frame: FrameId): FactOf<'AttemptFailed'> | null {
+  const isFailure = (fact: Fact): fact is FactOf<'AttemptFailed'> =>
+    fact.type === 'AttemptFailed' && fact.frame === frame;
+  return facts.findLast(isFailure) ?? null;
 }

@@ -102,3 +102,12 @@ function typeOf(value: Json): string {
 function pathOf(path: readonly string[]): string {
   return `$${path.map((name) => (/^\d+$/.test(name) ? `[${name}]` : /^[A-Za-z_]\w*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`)).join('')}`;
 }
+
+/** What a person typed: JSON; what is none is a string. */
+export function parseValue(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}

@@ -2,7 +2,8 @@
 import type { FrameId } from '../../lib/brand.js';
 import type { Json } from '../../lib/json.js';
 import type { Breakpoint, BreakpointWish } from './breakpoints.js';
-import type { Debugger, Stop } from './debugger.js';
+import type { Debugger } from './debugger.js';
+import type { Stop } from './stops.js';
 import { type Scopes, scopesOf, stackOf, type ThreadView, threadsOf } from './view.js';
 
 /** Our reason: each holds a world, or holds an execution back. */
