@@ -29,7 +29,7 @@ export function awsFace(api: ApiContext): AwsFace {
     try {
       const operation = readOperation(request);
       const members = readBody(body);
-      send(response, 200, await dispatch(api, operation, members, callOf(response)));
+      send(response, 200, await dispatch(api, operation, members, new ResponseCall(response)));
     } catch (error) {
       // Nobody listens any more: whatever the wait ended with is no error.
       if (!response.destroyed) sendAwsError(api, response, error);
@@ -37,15 +37,19 @@ export function awsFace(api: ApiContext): AwsFace {
   };
 }
 
-/** A signal costs more than most operations do; few of them look at it. */
-export function callOf(response: ServerResponse): Call {
-  let made: AbortSignal | null = null;
-  return {
-    get signal() {
-      made ??= clientGone(response);
-      return made;
-    },
-  };
+/**
+ * A signal costs more than most operations do; few of them look at it. A class: V8 keeps what a
+ * literal's own getter closes over, here the whole answer, until it collects the old generation.
+ */
+export class ResponseCall implements Call {
+  private made: AbortSignal | null = null;
+
+  constructor(private readonly response: ServerResponse) {}
+
+  get signal(): AbortSignal {
+    this.made ??= clientGone(this.response);
+    return this.made;
+  }
 }
 
 function readOperation(request: IncomingMessage): Operation {
