@@ -218,6 +218,7 @@ class LocalEngine implements Engine {
       remote,
       troubles,
       inBackground: (arn, stimulus) => this.delivery.inBackground(arn, stimulus),
+      insist: (arn, work) => this.delivery.insist(arn, work),
       isStale: (held) => this.isStale(held),
       drive: (arn, work) => this.delivery.drive(arn, work),
       isMine: (arn) => this.isMine(arn),

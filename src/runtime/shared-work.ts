@@ -50,6 +50,8 @@ export interface SharedWorld {
   /** Works on an execution whose mailbox is held. */
   drive<T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T>;
   inBackground(arn: ExecutionArn, stimulus: Stimulus): Promise<void>;
+  /** Does the work until the store has let it; never rejects. */
+  insist(arn: ExecutionArn, work: () => Promise<unknown>): Promise<void>;
   isStale(live: Live): Promise<boolean>;
   /** Whether what has no holder falls to this process. */
   isMine(arn: ExecutionArn): boolean;
@@ -146,16 +148,34 @@ export class SharedWork implements LocalEngineFace {
   }
 
   private async takeUp({ arn, key, effect }: OutboxEntry): Promise<void> {
-    const { peers, troubles } = this.world;
     try {
-      const mine = { ...(effect as unknown as Effect), on: peers.id } as unknown as Json;
-      if (!(await peers.store.replaceEffect(arn, key, effect, mine))) return;
-      const { what, by } = effect as unknown as Effect;
-      if (what === 'continue') await this.world.inBackground(arn, { type: 'Continue' });
-      else await this.begin(arn, by as Seq, true);
+      await this.claimAndBegin(arn, key, effect);
     } catch (error) {
-      troubles.quarantine(arn, error);
+      this.world.troubles.quarantine(arn, error);
+      this.makeSure(arn, key);
     }
+  }
+
+  private async claimAndBegin(arn: ExecutionArn, key: string, effect: Json): Promise<void> {
+    const { peers } = this.world;
+    const { what, by, on } = effect as unknown as Effect;
+    const mine = { ...(effect as unknown as Effect), on: peers.id } as unknown as Json;
+    if (on !== peers.id && !(await peers.store.replaceEffect(arn, key, effect, mine))) return;
+    if (what === 'continue') await this.world.inBackground(arn, { type: 'Continue' });
+    else await this.begin(arn, by as Seq, true);
+  }
+
+  /**
+   * The store was away while work was claimed: this process may be its holder without knowing. Nobody
+   * takes up what a living process holds, so it is begun here as soon as the store says whose it is.
+   */
+  private makeSure(arn: ExecutionArn, key: string): void {
+    this.world.insist(arn, async () => {
+      const effect = await this.world.peers.store.effect(arn, key);
+      if (effect === null || this.closed) return;
+      const isOurs = (effect as unknown as Effect).on === this.world.peers.id;
+      if (isOurs || this.isLost({ arn, key, effect })) await this.claimAndBegin(arn, key, effect);
+    });
   }
 
   /** Begins work that this process holds; `run` in the place of the usual way of tasks. */
@@ -191,6 +211,9 @@ export class SharedWork implements LocalEngineFace {
       router.forget(arn, by);
       await over;
       return 'done';
+    } catch (error) {
+      this.makeSure(arn, outboxKey(by));
+      throw error;
     } finally {
       release();
     }
