@@ -2,6 +2,7 @@
  * Where a scheduled task runs: here and at once when this process serves its resource and has room,
  * else through the queue of a pool whose workers do. One process alone runs everything itself.
  */
+import { SHUTDOWN } from '../handlers/handler.js';
 import type { EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Clock } from './clock.js';
 import type { Dispatcher, TaskOrder } from './dispatcher.js';
@@ -96,8 +97,10 @@ export class TaskRouter {
     if (peers === null) return;
     for (const { arn, by } of this.dispatcher.list()) {
       const effect = (await peers.store.effect(arn, outboxKey(by))) as { on?: string } | null;
-      if (effect === null || (effect.on !== undefined && effect.on !== peers.id)) {
-        this.dispatcher.cancel(arn, by);
+      if (effect === null) this.dispatcher.cancel(arn, by);
+      // It runs elsewhere: let go, without a failure of its own and without stopping what both follow.
+      else if (effect.on !== undefined && effect.on !== peers.id) {
+        this.dispatcher.cancel(arn, by, SHUTDOWN);
       }
     }
     for (const [name, task] of [...this.offered].slice(0, LOOKED_AT_ONCE)) {
