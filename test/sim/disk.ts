@@ -4,7 +4,7 @@
  * to a replica that lags can be played: the log without its last writes.
  */
 import { MemoryStore } from '../../src/store/memory.js';
-import type { Commit, DocumentStore, Store } from '../../src/store/store.js';
+import type { Commit, DocumentStore, SharedStore, Store } from '../../src/store/store.js';
 import { StoreUnavailable } from '../../src/store/unavailable.js';
 import { never } from '../support/faulty-store.js';
 import type { FaultPlan, PlannedFault } from './faults.js';
@@ -64,6 +64,8 @@ export interface Client {
   die(): void;
   /** Resolves at once, or when the process is no longer paused. */
   resumed(): Promise<void> | null;
+  /** The store does not answer this process before (elapsed milliseconds). */
+  readonly cutFromStoreUntil: number;
   /** Delay of an ordinary call in milliseconds; 0 is at once. */
   latency(): number;
 }
@@ -92,7 +94,7 @@ export function viewOf(
   disk: Disk,
   client: Client,
   world: { readonly time: SimTime; readonly plan: FaultPlan; powerLoss(): void },
-): Store {
+): SharedStore {
   const { time, plan } = world;
 
   const reply = async <T>(value: T): Promise<T> => {
@@ -106,7 +108,7 @@ export function viewOf(
   const reach = async (): Promise<boolean> => {
     const ms = client.latency();
     if (ms > 0) await time.sleep(ms);
-    return time.elapsed >= disk.awayUntil;
+    return time.elapsed >= Math.max(disk.awayUntil, client.cutFromStoreUntil);
   };
 
   const read = async <T>(call: (store: MemoryStore) => Promise<T>): Promise<T> => {
@@ -206,7 +208,13 @@ export function viewOf(
     list: (filter, limit, token) => read((store) => store.list(filter, limit, token)),
     dueTimers: (now, limit) => read((store) => store.dueTimers(now, limit)),
     nextTimer: () => read((store) => store.nextTimer()),
-    touchTimer: (arn, key, dueAt) => write((store) => store.touchTimer(arn, key, dueAt)),
+    touchTimer: (arn, key, dueAt, holder) =>
+      write((store) => store.touchTimer(arn, key, dueAt, holder)),
+    head: (arn) => read((store) => store.head(arn)),
+    effect: (arn, key) => read((store) => store.effect(arn, key)),
+    timer: (arn, key) => read((store) => store.timer(arn, key)),
+    replaceEffect: (arn, key, before, after) =>
+      write((store) => store.replaceEffect(arn, key, before, after)),
     pendingEffects: (limit, token) => read((store) => store.pendingEffects(limit, token)),
     dropEffect: (arn, key) => write((store) => store.dropEffect(arn, key)),
     open: (limit, token) => read((store) => store.open(limit, token)),

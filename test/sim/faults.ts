@@ -5,7 +5,7 @@
  */
 import { SeededRandom } from '../support/seeded-random.js';
 
-export type Occasion = 'commit' | 'read' | 'write' | 'handler' | 'message' | 'tick';
+export type Occasion = 'commit' | 'read' | 'write' | 'handler' | 'message' | 'tick' | 'queue';
 
 export type FaultKind =
   | 'dies-before-commit'
@@ -34,7 +34,13 @@ export type FaultKind =
   | 'late'
   | 'jump'
   | 'pause'
-  | 'death';
+  | 'death'
+  /** One of several processes ends as it should. */
+  | 'leaves'
+  /** The store, the other processes, or both do not answer one process for a while. */
+  | 'cut-from-store'
+  | 'cut-from-peers'
+  | 'cut-off';
 
 export interface PlannedFault {
   readonly on: Occasion;
@@ -87,7 +93,24 @@ const USUAL: Readonly<Record<Occasion, Weights>> = {
     ['pause', 2],
     ['death', 1],
   ],
+  queue: [
+    ['refused', 1],
+    ['reply-lost', 1],
+  ],
 };
+
+/** Where several processes share the store. */
+const SHARED_TICK: Weights = [
+  ['jump', 1],
+  ['pause', 3],
+  ['death', 2],
+  ['leaves', 1],
+  ['cut-from-store', 2],
+  ['cut-from-peers', 2],
+  ['cut-off', 2],
+];
+/** There a tick is the occasion for most of what only several processes can suffer. */
+const SHARED_TICK_CHANCE = 0.08;
 
 const ROLLBACK: readonly [FaultKind, number] = ['rollback', 2];
 /** A schedule is over when everything that goes wrong has; more faults say no more. */
@@ -99,6 +122,8 @@ export interface PlanOptions {
   readonly intensity: number;
   /** Acknowledged writes may vanish, as on a replica that lags behind. */
   readonly rollbacks: boolean;
+  /** Several processes share the store. */
+  readonly shared: boolean;
   /** Follow this list instead of drawing. */
   readonly only?: readonly PlannedFault[];
 }
@@ -129,8 +154,12 @@ export class FaultPlan {
 
   private draw(on: Occasion, nth: number): PlannedFault | null {
     const { random, options } = this;
-    if (this.happened.length >= MAX_FAULTS || !random.chance(options.intensity)) return null;
-    const usual = USUAL[on];
+    const together = on === 'tick' && options.shared;
+    const intensity = together
+      ? Math.max(options.intensity, SHARED_TICK_CHANCE)
+      : options.intensity;
+    if (this.happened.length >= MAX_FAULTS || !random.chance(intensity)) return null;
+    const usual = together ? SHARED_TICK : USUAL[on];
     const weights = on === 'commit' && options.rollbacks ? [...usual, ROLLBACK] : usual;
     let left = random.next() * weights.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [fault, weight] of weights) {
@@ -151,6 +180,10 @@ export class FaultPlan {
       case 'slow-reply':
       case 'late':
         return random.pick([5, 200, 3_000, 35_000]);
+      case 'cut-from-store':
+      case 'cut-from-peers':
+      case 'cut-off':
+        return random.pick([1_000, 10_000, 45_000]);
       case 'disk-full':
       case 'away':
         return random.pick([20, 1_000, 45_000]);

@@ -1,5 +1,5 @@
 /**
- * npm run sim -- --seed N [--seeds M] [--jobs J] [--commit H]: runs schedules from seed N on. A seed that
+ * npm run sim -- --seed N [--seeds M] [--jobs J] [--engines E] [--commit H]: runs schedules from seed N on. A seed that
  * fails is made smaller and printed with the command that replays it; the exit status is then 1.
  */
 import { execFileSync, fork } from 'node:child_process';
@@ -24,14 +24,16 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     jobs: { type: 'string' },
+    engines: { type: 'string' },
     commit: { type: 'string' },
     part: { type: 'string' },
   },
 });
 const first = Number(values.seed);
 const count = Number(values.seeds);
-if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) {
-  console.error('Usage: npm run sim -- --seed N [--seeds M] [--jobs J] [--commit H]');
+const engines = values.engines === undefined ? undefined : Number(values.engines);
+if (!Number.isInteger(first) || !(count >= 1) || (engines !== undefined && !(engines >= 1))) {
+  console.error('Usage: npm run sim -- --seed N [--seeds M] [--jobs J] [--engines E] [--commit H]');
   process.exit(2);
 }
 
@@ -57,7 +59,7 @@ async function runPart(): Promise<void> {
     told = performance.now();
   };
   for (let seed = first + part; seed < first + count; seed += jobs) {
-    const outcome = await runSchedule(setupOf(seed));
+    const outcome = await runSchedule(setupOf(seed, engines));
     tally.schedules++;
     tally.commits += outcome.commits;
     for (const { fault } of outcome.faults) tally.faults[fault] = (tally.faults[fault] ?? 0) + 1;
@@ -93,7 +95,15 @@ async function runAll(): Promise<void> {
 }
 
 function child(part: number, jobs: number, total: Tally): Promise<void> {
-  const args = ['--seed', String(first), '--seeds', String(count), '--part', `${part}/${jobs}`];
+  const args = [
+    ...(engines === undefined ? [] : ['--engines', String(engines)]),
+    '--seed',
+    String(first),
+    '--seeds',
+    String(count),
+    '--part',
+    `${part}/${jobs}`,
+  ];
   const made = fork(fileURLToPath(import.meta.url), args, { execArgv: process.execArgv });
   made.on('message', (told: Tally) => {
     total.schedules += told.schedules;
@@ -113,7 +123,7 @@ function child(part: number, jobs: number, total: Tally): Promise<void> {
 }
 
 async function explain(seed: number, commit: string): Promise<void> {
-  const setup = setupOf(seed);
+  const setup = setupOf(seed, engines);
   const { error, faults } = await runSchedule(setup);
   if (error === null) {
     console.log(`Seed ${seed} failed once and not again: something is not decided by the seed.`);
@@ -121,7 +131,10 @@ async function explain(seed: number, commit: string): Promise<void> {
   }
   const shrunk = await shrink(setup, error, faults);
   const { machine, executions, latencyMs } = shrunk.setup;
-  console.log(`\nSeed ${seed} fails. Replay: npm run sim -- --seed ${seed} --commit ${commit}`);
+  const more = engines === undefined ? '' : ` --engines ${engines}`;
+  console.log(
+    `\nSeed ${seed} fails. Replay: npm run sim -- --seed ${seed}${more} --commit ${commit}`,
+  );
   console.log(shrunk.error instanceof Error ? shrunk.error.stack : String(shrunk.error));
   console.log(`Shrunk in ${shrunk.runs} runs: ${executions} execution(s), latency ${latencyMs} ms`);
   console.log(`Faults: ${JSON.stringify(shrunk.setup.faults ?? faults)}`);

@@ -6,12 +6,12 @@
  * `npx tsx test/sim/mutants.ts [SEEDS]` prints, for each bug, the seed that finds it and what it says.
  */
 import { fileURLToPath } from 'node:url';
-import type { Store } from '../../src/store/store.js';
+import type { SharedStore } from '../../src/store/store.js';
 import { runSchedule, setupOf } from './schedule.js';
 import { kindOf } from './shrink.js';
 import type { SimWorld } from './world.js';
 
-type Plant = (store: Store, world: SimWorld) => Store;
+type Plant = (store: SharedStore, world: SimWorld) => SharedStore;
 
 export const MUTANTS: Readonly<Record<string, Plant>> = {
   'a commit whose reply is lost is taken for applied': (store) => ({

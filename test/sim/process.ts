@@ -20,7 +20,9 @@ import { isOperation } from '../../src/wire/operations.js';
 import { never } from '../support/faulty-store.js';
 import { ScriptedHandlers, testServices } from '../support/scripted-handlers.js';
 import type { Client } from './disk.js';
+import type { FaultKind, Occasion } from './faults.js';
 import { ACTIVITY } from './generator.js';
+import { SimPeers } from './peers.js';
 import type { SimWorld } from './world.js';
 
 const NESTED = 'arn:aws:states:::states:startExecution';
@@ -30,6 +32,9 @@ export class SimProcess implements Client {
   engine: Engine | null = null;
   private api: ApiContext | null = null;
   private pausedUntil = 0;
+  /** Elapsed milliseconds; the store, or the hub, does not answer it before. */
+  cutFromStoreUntil = 0;
+  cutFromPeersUntil = 0;
   private readonly onDeath: (() => void)[] = [];
   private readonly clock: Clock;
 
@@ -38,13 +43,13 @@ export class SimProcess implements Client {
     readonly id: number,
   ) {
     this.clock = clockOver({
-      now: () => world.time.wall(),
+      now: () => world.time.wall() + world.skewOf(id),
       after: (ms, wake) => this.after(ms, wake),
     });
   }
 
   /** A delay of this process: a dead one never wakes, a paused one only when it goes on. */
-  private after(ms: number, wake: () => void): () => void {
+  after(ms: number, wake: () => void): () => void {
     let cancel = this.world.time.after(ms, () => {
       if (this.dead) return;
       const left = this.pausedUntil - this.world.time.elapsed;
@@ -61,14 +66,21 @@ export class SimProcess implements Client {
     scripted.engine = world.network as unknown as Engine;
     const resources = this.resources(scripted, createExecutionHandler(slot.service));
     const { random, log } = world;
+    const store = world.viewOf(this);
+    const { hub } = world;
+    const peers =
+      hub === null
+        ? null
+        : new SimPeers(hub, this, world.nextPeerId(this), store, world.placeOf(this));
     const engine = await createEngine({
-      store: world.viewOf(this),
+      store,
       resources,
       services: { ...testServices(log), scratchRoot: null },
       log,
       clock: this.clock,
       random: random.next,
       uuid: random.uuid,
+      ...(peers === null ? {} : { peers }),
     });
     if (this.dead) return never();
     this.api = createContext({
@@ -141,6 +153,25 @@ export class SimProcess implements Client {
 
   pause(ms: number): void {
     this.pausedUntil = Math.max(this.pausedUntil, this.world.time.elapsed + ms);
+  }
+
+  get isPaused(): boolean {
+    return this.pausedUntil > this.world.time.elapsed;
+  }
+
+  /** What goes wrong for this process now, by name. */
+  faultOf(on: Occasion): FaultKind | null {
+    return this.world.plan.at(on)?.fault ?? null;
+  }
+
+  /** Ends as a process does that is told to: what it holds is free at once. */
+  leave(): void {
+    const { engine } = this;
+    if (engine === null) return this.die();
+    engine.close().then(
+      () => this.die(),
+      () => this.die(),
+    );
   }
 
   resumed(): Promise<void> | null {

@@ -8,7 +8,7 @@ import { createContext } from '../../src/api/server.js';
 import { createEngine } from '../../src/runtime/engine.js';
 import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { Json } from '../../src/lib/json.js';
-import type { Store } from '../../src/store/store.js';
+import type { SharedStore } from '../../src/store/store.js';
 import { never } from '../support/faulty-store.js';
 import { resultOf } from '../support/run-machine.js';
 import { silentLog, testServices } from '../support/scripted-handlers.js';
@@ -19,6 +19,7 @@ import { arnOf, runClients } from './clients.js';
 import { FaultPlan, type PlannedFault } from './faults.js';
 import { CHILD_DEFINITION, type GeneratedMachine, generateMachine } from './generator.js';
 import { TOKEN_KEY } from './ledger.js';
+import { neighbourhoodOf } from './neighbourhood.js';
 import { type SimWorld, SimWorld as World } from './world.js';
 
 /** How a schedule is set up; all of it follows from the seed, and shrinking makes it simpler. */
@@ -26,6 +27,7 @@ export interface Setup {
   readonly seed: number;
   readonly machine: GeneratedMachine;
   readonly confluent: boolean;
+  /** Engines on one store. */
   readonly processes: number;
   readonly executions: number;
   readonly latencyMs: number;
@@ -36,7 +38,7 @@ export interface Setup {
   /** Sees the world before it begins. */
   readonly watch?: (world: SimWorld) => void;
   /** A bug that is planted; see mutants.ts. */
-  readonly plant?: (store: Store, world: SimWorld) => Store;
+  readonly plant?: (store: SharedStore, world: SimWorld) => SharedStore;
 }
 
 export interface Outcome {
@@ -48,9 +50,12 @@ export interface Outcome {
 
 /** Longest a world may take: clock jumps and pauses included. */
 const LIMIT_MS = 48 * 3_600_000;
+/** Of timers; several engines have many that tick. */
 const MAX_STEPS = 60_000;
+const MAX_SHARED_STEPS = 200_000;
 
-export function setupOf(seed: number): Setup {
+/** `engines`: so many, instead of the number that the seed says. */
+export function setupOf(seed: number, engines?: number): Setup {
   const random = new SeededRandom(seed ^ 0x5e7);
   const confluent = random.chance(0.5);
   const rollbacks = new SeededRandom(seed ^ 0x7011).chance(0.1);
@@ -59,7 +64,7 @@ export function setupOf(seed: number): Setup {
     // A parent that waits for a child which a failover took along is not taken up before a restart.
     machine: generateMachine(seed, { confluent, outside: !rollbacks }),
     confluent,
-    processes: 1,
+    processes: engines ?? enginesOf(seed),
     executions: random.pick([1, 1, 2]),
     latencyMs: random.pick([0, 0, 3, 40]),
     intensity: random.pick([0.01, 0.05, 0.15]),
@@ -67,10 +72,17 @@ export function setupOf(seed: number): Setup {
   };
 }
 
+/** Several engines cost more and meet more: one world in four has them. */
+function enginesOf(seed: number): number {
+  const random = new SeededRandom(seed ^ 0xe961);
+  return random.chance(0.25) ? random.between(2, 4) : 1;
+}
+
 /** Runs the schedule and, where that says something, the same without faults. */
 export async function runSchedule(setup: Setup): Promise<Outcome> {
   const outcome = await runOnce(setup);
-  if (outcome.error !== null || !setup.confluent || outcome.faults.length === 0) return outcome;
+  if (outcome.error !== null || !setup.confluent) return outcome;
+  if (outcome.faults.length === 0 && setup.processes === 1) return outcome;
   const calm = { ...setup, faults: [], processes: 1, latencyMs: 0 };
   const oracle = await runOnce(calm);
   if (oracle.error !== null) return { ...oracle, faults: [] };
@@ -94,12 +106,22 @@ async function runOnce(setup: Setup): Promise<Outcome> {
     seed,
     intensity,
     rollbacks,
+    shared: setup.processes > 1,
     ...(faults === undefined ? {} : { only: faults }),
   });
   const { script } = setup.machine;
   const { processes, latencyMs } = setup;
+  const neighbourhood = processes === 1 ? null : neighbourhoodOf(seed, processes, script);
   const plant = setup.plant === undefined ? {} : { plant: setup.plant };
-  const world = new World({ seed, plan, script, processes, latencyMs, ...plant });
+  const world = new World({
+    seed,
+    plan,
+    script,
+    processes,
+    neighbourhood,
+    latencyMs,
+    ...plant,
+  });
   if (setup.watch !== undefined) setup.watch(world);
   let error: unknown = null;
   try {
@@ -186,6 +208,7 @@ async function play(world: SimWorld, setup: Setup): Promise<void> {
     },
   );
   await settled();
+  const maxSteps = setup.processes === 1 ? MAX_STEPS : MAX_SHARED_STEPS;
   let compared = 0;
   for (let step = 0; ; step++) {
     if (world.broken !== null) throw world.broken;
@@ -193,7 +216,7 @@ async function play(world: SimWorld, setup: Setup): Promise<void> {
     // After a rollback an execution may be gone with its acknowledgement.
     const known = checker.executions.size >= setup.executions || world.disk.rolledBack;
     if (clientsDone && checker.allOver && known) break;
-    if (step > MAX_STEPS || !world.time.advance(LIMIT_MS)) throw stuck(world);
+    if (step > maxSteps || !world.time.advance(LIMIT_MS)) throw stuck(world);
     await settled();
     if (compared === checker.commits) continue;
     compared = checker.commits;

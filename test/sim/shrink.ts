@@ -100,12 +100,12 @@ export function kindOf(error: unknown): string {
     .slice(0, 90);
 }
 
-/** Every machine that is one step simpler. */
+/** Every machine that is one step simpler; timeouts stay, for without them what hangs never ends. */
 function simpler(definition: JsonObject): JsonObject[] {
   const made: JsonObject[] = [];
   const copy = (): JsonObject => JSON.parse(JSON.stringify(definition)) as JsonObject;
   for (const path of statesOf(definition, [])) {
-    for (const field of ['Retry', 'Catch', 'TimeoutSeconds', 'HeartbeatSeconds', 'Branches']) {
+    for (const field of ['Retry', 'Catch', 'HeartbeatSeconds', 'Branches']) {
       const changed = copy();
       const state = at(changed, path);
       const value = state[field];

@@ -6,15 +6,17 @@ import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { HandlerContext, Logger } from '../../src/handlers/handler.js';
 import type { JsonObject } from '../../src/lib/json.js';
 import { type Clock, clockOver } from '../../src/runtime/clock.js';
-import type { Store } from '../../src/store/store.js';
+import type { SharedStore } from '../../src/store/store.js';
 import { ApiError } from '../../src/wire/errors.js';
 import type { Script } from '../support/scripted-handlers.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { Checker } from './checker.js';
 import { Disk, viewOf } from './disk.js';
-import type { FaultPlan } from './faults.js';
+import type { FaultPlan, PlannedFault } from './faults.js';
+import { Hub, type Weather } from './hub.js';
 import { Ledger } from './ledger.js';
 import { Network } from './network.js';
+import type { Place } from './peers.js';
 import { SimProcess } from './process.js';
 import { SimTime } from './time.js';
 
@@ -22,18 +24,31 @@ export interface WorldOptions {
   readonly seed: number;
   readonly plan: FaultPlan;
   readonly script: Script;
+  /** Engines on the one store; several need a `neighbourhood`. */
   readonly processes: number;
+  readonly neighbourhood?: Neighbourhood | null;
   /** Longest delay of an ordinary call to the store, in milliseconds. */
   readonly latencyMs: number;
   /** A bug planted between the engine and its view of the disk; see mutants.ts. */
-  readonly plant?: (store: Store, world: SimWorld) => Store;
+  readonly plant?: (store: SharedStore, world: SimWorld) => SharedStore;
   /** Called for what the engine reports. */
   readonly onReport?: (message: string, fields: JsonObject) => void;
+}
+
+/** How several engines are set up beside each other. */
+export interface Neighbourhood {
+  readonly weather: Weather;
+  /** By slot. */
+  readonly places: readonly Place[];
+  /** How far the wall clock of each is from the world's, in milliseconds. */
+  readonly skews: readonly number[];
 }
 
 const TICK_MS = 2_000;
 const TICKS = 60;
 const RESTART_MS = [5, 700, 8_000] as const;
+/** Where others go on meanwhile, one may stay away for longer than its lease. */
+const SHARED_RESTART_MS = [5, 700, 8_000, 40_000] as const;
 
 export class SimWorld {
   readonly time = new SimTime();
@@ -48,6 +63,9 @@ export class SimWorld {
   readonly processes: (SimProcess | null)[];
   readonly network: Network;
   readonly ledger: Ledger;
+  /** Null: one engine alone. */
+  readonly hub: Hub | null;
+  private peerIds = 0;
   /** Time as the people and services outside see it. */
   readonly clock: Clock;
   /** The first law that was broken. */
@@ -55,7 +73,7 @@ export class SimWorld {
   readonly log: Logger;
 
   constructor(private readonly options: WorldOptions) {
-    const { seed, plan, script, processes } = options;
+    const { seed, plan, script, processes, neighbourhood = null } = options;
     this.plan = plan;
     this.script = script;
     this.random = new SeededRandom(seed ^ 0x0e9);
@@ -65,6 +83,9 @@ export class SimWorld {
       now: () => this.time.wall(),
       after: (ms, wake) => this.time.after(ms, wake),
     });
+    this.hub = neighbourhood && new Hub(seed, this.time, neighbourhood.weather);
+    // Clocks that differ are clocks that were set, as far as instants in journals are concerned.
+    if (neighbourhood?.skews.some((skew) => skew !== 0)) this.checker.clockWasSet = true;
     this.ledger = new Ledger(this);
     this.network = new Network(this);
     const silent = (): void => undefined;
@@ -119,7 +140,7 @@ export class SimWorld {
 
   died({ id }: SimProcess): void {
     this.processes[id] = null;
-    this.time.after(this.chance.pick(RESTART_MS), () => {
+    this.time.after(this.chance.pick(this.hub === null ? RESTART_MS : SHARED_RESTART_MS), () => {
       this.startProcess(id).catch((error) => {
         this.broken ??= error;
       });
@@ -132,20 +153,43 @@ export class SimWorld {
 
   private tick(left: number): void {
     const fault = this.plan.at('tick');
-    if (fault !== null) {
-      const process = this.processes[fault.nth % this.processes.length];
-      if (fault.fault === 'jump') {
-        this.checker.clockWasSet = true;
-        this.time.jump(fault.amount);
-      }
-      if (fault.fault === 'pause') process?.pause(fault.amount);
-      if (fault.fault === 'death') process?.die();
-    }
+    if (fault !== null) this.strike(fault);
     if (left > 0) this.time.after(TICK_MS, () => this.tick(left - 1));
   }
 
+  private strike({ fault, amount, nth }: PlannedFault): void {
+    const process = this.processes[nth % this.processes.length];
+    const until = this.time.elapsed + amount;
+    if (fault === 'jump') {
+      this.checker.clockWasSet = true;
+      this.time.jump(amount);
+    }
+    if (fault === 'pause') process?.pause(amount);
+    if (fault === 'death') process?.die();
+    if (fault === 'leaves') process?.leave();
+    if (process && (fault === 'cut-from-store' || fault === 'cut-off')) {
+      process.cutFromStoreUntil = until;
+    }
+    if (process && (fault === 'cut-from-peers' || fault === 'cut-off')) {
+      process.cutFromPeersUntil = until;
+    }
+  }
+
+  skewOf(slot: number): number {
+    return this.options.neighbourhood?.skews[slot] ?? 0;
+  }
+
+  placeOf({ id }: SimProcess): Place {
+    return this.options.neighbourhood?.places[id] ?? { globs: [], concurrency: 100 };
+  }
+
+  /** An engine that starts again is another one to its peers. */
+  nextPeerId({ id }: SimProcess): string {
+    return `peer-${id}-${this.peerIds++}`;
+  }
+
   /** The disk as an engine process sees it, faults, delays and planted bugs included. */
-  viewOf(process: SimProcess): Store {
+  viewOf(process: SimProcess): SharedStore {
     const view = viewOf(this.disk, process, this);
     return this.options.plant?.(view, this) ?? view;
   }

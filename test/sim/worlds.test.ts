@@ -14,13 +14,19 @@ describe('a simulated world', () => {
   });
 
   it('does so for every seed that has failed before', async () => {
-    for (const { seed } of known.seeds) await expectLawful(seed);
+    for (const { seed, engines } of known.seeds) await expectLawful(seed, engines);
   }, 60_000);
+
+  it('does so with several engines on one store', async () => {
+    for (let seed = 1; seed <= 30; seed++) await expectLawful(seed, 2 + (seed % 3));
+  });
 
   it('replays a seed to the same commits and faults', async () => {
     for (const seed of [7, 44, 83, 251]) {
-      const [one, two] = [await runSchedule(setupOf(seed)), await runSchedule(setupOf(seed))];
-      expect(two).toEqual(one);
+      for (const engines of [1, 3]) {
+        const setup = setupOf(seed, engines);
+        expect(await runSchedule(setup)).toEqual(await runSchedule(setup));
+      }
     }
   });
 

@@ -156,7 +156,10 @@ export class ScriptedHandlers implements Resources {
         await this.pause(step.afterMs ?? 0, context);
         throw new TaskFailure(step.error, step.cause ?? `${step.error} was scripted`);
       case 'hang':
-        return new Promise(() => undefined);
+        // Until it is told to stop: it takes the room of another task meanwhile.
+        return new Promise((_resolve, reject) => {
+          context.signal.addEventListener('abort', () => reject(context.signal.reason));
+        });
       case 'throw':
         throw new RangeError('A bug in the handler.');
       case 'callback':
