@@ -9,11 +9,7 @@ import { firstLine, type ProgressView } from './progress.js';
 import { bold, dim, duration, green, red, yellow } from './style.js';
 import { summarise } from './summary.js';
 import type { Watcher } from './watch.js';
-
-/** One JSON line on standard output. */
-export function emit(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
+import { emit, print } from './output.js';
 
 /** The last line of a run. */
 export function emitResult(status: string, outcome: Outcome, executionArn: string): void {
@@ -57,7 +53,6 @@ export async function report(
     return exit;
   }
   const took = duration((state.stoppedAt ?? state.startedAt) - state.startedAt);
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   print('');
   if (outcome.ok) {
     print(`${green(bold(status))} in ${took}`);

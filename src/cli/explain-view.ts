@@ -7,6 +7,7 @@ import { kibibytes } from '../explain/weight.js';
 import { conditionOf } from '../graph/model.js';
 import type { Json, JsonObject } from '../lib/json.js';
 import { bold, cyan, dim, duration, green, red, yellow } from './style.js';
+import { print } from './output.js';
 
 const STAGES: Readonly<Record<StageExplanation['stage'], string>> = {
   input: 'input',
@@ -39,7 +40,7 @@ export async function printExplanation(
   const lines = options.json
     ? visits.map((visit) => JSON.stringify({ type: 'visit', ...visit }))
     : explainLines(visits, process.stdout.columns ?? 110);
-  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  if (lines.length > 0) print(lines.join('\n'));
   return visits.length;
 }
 

@@ -5,7 +5,8 @@ import { type Difference, titleOf } from '../simulate/replay/diff.js';
 import { readHistory } from '../simulate/replay/history-file.js';
 import { type Replay, type ReplayOptions, replay } from '../simulate/replay/replay.js';
 import { readDocument } from '../simulate/documents.js';
-import { emit, emitResult } from './driving.js';
+import { emitResult } from './driving.js';
+import { emit, print } from './output.js';
 import { EXIT } from './problem.js';
 import { bold, dim, green, red, yellow } from './style.js';
 
@@ -36,7 +37,6 @@ function tellLines({ diff, simulation }: Replay): void {
 }
 
 function tellPeople({ diff, newCalls, simulation }: Replay, path: string): void {
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   const { differences, compared, truncated } = diff;
   if (differences.length === 0) {
     print(

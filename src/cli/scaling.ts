@@ -2,8 +2,8 @@
 import type { Json, JsonObject } from '../lib/json.js';
 import { responderOf } from '../simulate/mocks/plan.js';
 import { NotScalable, type ScaleReport, scaled } from '../simulate/scale/scale.js';
-import { emit } from './driving.js';
 import type { LoadedMocks } from './mock-files.js';
+import { emit, print } from './output.js';
 import { EXIT, Problem } from './problem.js';
 import { bold, dim, green, red, yellow } from './style.js';
 
@@ -49,7 +49,6 @@ function tellLines({ crossings, ...rest }: ScaleReport): void {
 const count = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 function tellPeople(report: ScaleReport): void {
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   const { crossings, estimate, isLinear, notes, scale, sizes, transitions, what } = report;
   print(`${bold(`${count(scale)} times`)} ${what.join(', ')}`);
   print(dim(`worked out from runs of ${sizes.join(', ')} times; nothing was called`));

@@ -13,6 +13,7 @@ import type { EpochMs } from '../../lib/brand.js';
 import type { JsonObject } from '../../lib/json.js';
 import { JournalCorrupt } from '../../runtime/journal.js';
 import { findExecution } from '../kept.js';
+import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { storeSpec, type StoreOption, useStore, withStoreOption } from '../store-option.js';
 import { dim, green, red, yellow } from '../style.js';
@@ -218,12 +219,12 @@ function refuseDamage(error: unknown): never {
 
 function report(options: FileOptions, what: string, counts: Counts): number {
   const { executions, documents, damaged } = counts;
-  if (options.json) process.stdout.write(`${JSON.stringify(counts)}\n`);
+  if (options.json) emit(counts);
   else {
     const shown = `${executions} executions, ${documents} documents`;
-    process.stdout.write(`${green(what)}  ${dim(shown)}\n`);
+    print(`${green(what)}  ${dim(shown)}`);
     for (const { arn, reason } of damaged) {
-      process.stdout.write(`${red('damaged')} ${arn}: ${reason}\n`);
+      print(`${red('damaged')} ${arn}: ${reason}`);
     }
     if (damaged.length > 0) process.stdout.write(yellow('Damaged executions are not restored.\n'));
   }

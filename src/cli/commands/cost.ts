@@ -12,10 +12,10 @@ import { type Usage, usageOf } from '../../simulate/cost/usage.js';
 import { readDocument } from '../../simulate/documents.js';
 import { plausibleInput } from '../../simulate/mocks/defaults.js';
 import { ownJournals, simulate } from '../../simulate/simulate.js';
-import { emit } from '../driving.js';
 import { checkMachine, readInput, readMachine } from '../input.js';
 import { readExecution, withStore } from '../kept.js';
 import { loadMocks } from '../mock-files.js';
+import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { bold, dim, duration, yellow } from '../style.js';
 import { parseSeed, plannedResponders } from './simulate.js';
@@ -183,7 +183,6 @@ function tell(
   amounts: Estimate,
   { advice, obstacles, options, prices }: Said,
 ): void {
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   const { express, standard } = amounts;
   const { usage } = billed;
   const runs = options.runsPerMonth.toLocaleString('en-US');

@@ -15,6 +15,7 @@ import { proposeSuite } from '../../ml/profile/propose.js';
 import { sparkline } from '../../ml/tracking/curve.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim, yellow } from '../style.js';
+import { emit, print } from '../output.js';
 
 interface Options {
   readonly json: boolean;
@@ -53,7 +54,7 @@ export function addData(program: Command): void {
       if (options.suite !== undefined)
         await write(options.suite, `${JSON.stringify(suite, null, 2)}\n`);
       if (options.svg !== undefined) await write(options.svg, profileSvg(found));
-      if (options.json) say(JSON.stringify(found));
+      if (options.json) emit(found);
       else show(file, found, (suite.expectations as readonly unknown[]).length, options);
     });
 }
@@ -68,10 +69,10 @@ async function exportDvc(execution: string, options: DvcOptions): Promise<void> 
   if (steps.length === 0) throw new Problem(`No lineage of the execution "${execution}".`, null);
   const artifacts = createArtifactStore(config.artifacts);
   const made = await exportSteps(steps, options.to, (uri) => artifacts.path(uri));
-  say(
+  print(
     `${options.to}: dvc.yaml and dvc.lock with ${made.stages} stages, ${made.files} paths in .dvc/cache`,
   );
-  for (const uri of made.missing) say(yellow(`  not there any more: ${uri}`));
+  for (const uri of made.missing) print(yellow(`  not there any more: ${uri}`));
 }
 
 interface DvcOptions {
@@ -96,20 +97,18 @@ async function write(path: string, content: string): Promise<void> {
   });
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
 function show(file: string, found: Profile, expectations: number, options: Options): void {
   const rows = `${found.rows} rows${found.sampled ? ' read, there are more' : ''}`;
-  say(`${bold(file)}  ${rows}, ${found.columns.length} columns`);
+  print(`${bold(file)}  ${rows}, ${found.columns.length} columns`);
   const width = Math.max(...found.columns.map((column) => column.name.length), 0);
   for (const column of found.columns) {
     const gap = column.missing === 0 ? dim('complete') : yellow(`${column.missing} missing`);
-    say(
+    print(
       `  ${bold(column.name.padEnd(width))}  ${column.kind.padEnd(8)}  ${gap}  ${detail(column)}`,
     );
   }
   const where = options.suite === undefined ? '--suite <file> writes them' : options.suite;
-  say(dim(`${expectations} expectations proposed (${where})`));
+  print(dim(`${expectations} expectations proposed (${where})`));
 }
 
 function detail({ numbers, lengths, top, distinct }: ColumnProfile): string {

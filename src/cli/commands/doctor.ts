@@ -8,6 +8,7 @@ import type { EpochMs } from '../../lib/brand.js';
 import { EXIT } from '../problem.js';
 import { storeSpec, type StoreOption, useStore, withStoreOption } from '../store-option.js';
 import { bold, dim, green, red, yellow } from '../style.js';
+import { print } from '../output.js';
 
 interface DoctorCommandOptions extends StoreOption {
   readonly config?: string;
@@ -49,11 +50,11 @@ async function doctor(options: DoctorCommandOptions): Promise<number> {
   const counts = { ok: 0, warning: 0, error: 0 };
   const tell = (found: Diagnosis): void => {
     counts[found.fixed ? 'ok' : found.level] += 1;
-    process.stdout.write(`${options.json ? JSON.stringify(found) : shown(found)}\n`);
+    print(options.json ? JSON.stringify(found) : shown(found));
   };
   const access = options.fix ? 'write' : 'read';
   await useStore(options, access, async (store) => {
-    if (!options.json) process.stdout.write(`${bold('Store')} ${dim(store.description)}\n`);
+    if (!options.json) print(`${bold('Store')} ${dim(store.description)}`);
     const found = diagnose(store, {
       now: () => Date.now() as EpochMs,
       fix: options.fix,
@@ -62,7 +63,7 @@ async function doctor(options: DoctorCommandOptions): Promise<number> {
     for await (const one of found) tell(one);
   });
   for (const one of await surroundings(options)) tell(one);
-  if (!options.json) process.stdout.write(`${conclusion(counts)}\n`);
+  if (!options.json) print(conclusion(counts));
   return counts.error > 0 ? EXIT.failed : EXIT.succeeded;
 }
 

@@ -1,7 +1,6 @@
 /** `stepwell endpoints`: what serves here, every switch there was, and the way back at 3 a.m. */
 import type { Command } from 'commander';
 import { loadConfig } from '../../handlers/config/load.js';
-import type { Json } from '../../lib/json.js';
 import {
   type EndpointRecord,
   type Endpoints,
@@ -13,6 +12,7 @@ import {
 import { Problem } from '../problem.js';
 import { bold, dim, green, yellow } from '../style.js';
 import { userName } from '../user-name.js';
+import { emit, print } from '../output.js';
 
 interface Shared {
   readonly config?: string;
@@ -90,7 +90,7 @@ async function list(endpoints: Endpoints, home: string, json: boolean): Promise<
     const metrics = await readMetrics(home, record.name, query);
     if (json) {
       const { history: _, ...shown } = record;
-      line({ ...shown, metrics: Object.fromEntries(metrics) } as unknown as Json);
+      emit({ ...shown, metrics: Object.fromEntries(metrics) });
       continue;
     }
     const held = record.rollout ? yellow(`  rollout ${record.rollout.id} is open`) : '';
@@ -116,7 +116,7 @@ function shareOf({ variants }: EndpointRecord, weight: number): string {
 
 function history(record: EndpointRecord, json: boolean): void {
   for (const step of record.history) {
-    if (json) line(step as unknown as Json);
+    if (json) emit(step);
     else
       print(
         `${String(step.revision).padStart(4)}  ${step.at}  ${served(step)}  ${dim(`${step.who}: ${step.why}`)}`,
@@ -146,7 +146,7 @@ async function rollback(
     settings: target.settings ?? {},
     rollout: null,
   });
-  if (options.json) return line({ name, revision: next.revision, restored: target.revision });
+  if (options.json) return emit({ name, revision: next.revision, restored: target.revision });
   print(
     `${bold(name)} serves ${served(target)} again, as in revision ${target.revision} (now ${next.revision}).`,
   );
@@ -180,12 +180,4 @@ function modelOf({
 
 function percent(share: number | null): string {
   return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function line(value: Json): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

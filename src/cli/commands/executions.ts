@@ -5,6 +5,7 @@ import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js'
 import { projectHistory } from '../../wire/history.js';
 import { assemble } from '../assemble.js';
 import { findExecution, readExecution, withStore } from '../kept.js';
+import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { type Beside, besideOf, beyondAws, damageOf, sizeOf, waitingOf } from '../status.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
@@ -74,13 +75,13 @@ async function listExecutions(
   }
   const { items } = await store.list(status === undefined ? {} : { status }, limit, null);
   if (options.json) {
-    for (const row of items) process.stdout.write(`${JSON.stringify(row)}\n`);
+    for (const row of items) emit(row);
     return;
   }
-  if (items.length === 0) process.stdout.write('No executions yet.\n');
+  if (items.length === 0) print('No executions yet.');
   for (const row of items) {
     const beside = row.status === 'RUNNING' ? await besideOf(store, row.arn) : null;
-    process.stdout.write(`${rowLine(row, beside)}\n`);
+    print(rowLine(row, beside));
   }
 }
 
@@ -138,7 +139,7 @@ async function describe(store: Store, id: string, options: LookOptions): Promise
     ...(outcome === null ? {} : outcome.ok ? { output: outcome.output } : outcome.failure),
     ...(state.forkedFrom === null ? {} : { forkedFrom: state.forkedFrom.origin }),
   };
-  process.stdout.write(`${JSON.stringify(shown, null, options.json ? 0 : 2)}\n`);
+  print(JSON.stringify(shown, null, options.json ? 0 : 2));
 }
 
 /** The row still tells what it was. */
@@ -160,7 +161,7 @@ function describeDamaged(
     stopDate: stoppedAt === null ? null : new Date(stoppedAt).toISOString(),
     timers: beside.timers,
   };
-  process.stdout.write(`${JSON.stringify(shown, null, options.json ? 0 : 2)}\n`);
+  print(JSON.stringify(shown, null, options.json ? 0 : 2));
   process.exitCode = EXIT.failed;
 }
 
@@ -174,12 +175,12 @@ function history(facts: readonly Fact[], options: LookOptions): void {
         timestamp: at,
         ...(details ? { [details.name]: details.value } : {}),
       };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
+      emit(line);
       continue;
     }
     const value = details === null ? '' : shorten(JSON.stringify(details.value));
     const id = String(event.id).padStart(4);
-    process.stdout.write(`${dim(at)} ${id} ${bold(event.type)} ${dim(value)}\n`);
+    print(`${dim(at)} ${id} ${bold(event.type)} ${dim(value)}`);
   }
 }
 
@@ -204,7 +205,7 @@ async function stop(
     if (stopped === null) {
       process.stderr.write(`${id} is over already.\n`);
       process.exitCode = EXIT.failed;
-    } else process.stdout.write(`${yellow('ABORTED')} ${id}\n`);
+    } else print(`${yellow('ABORTED')} ${id}`);
   } finally {
     await parts.close();
   }

@@ -11,9 +11,9 @@ import { type Exploration, explore } from '../../simulate/explore/explore.js';
 import type { Finding, Severity } from '../../simulate/explore/finding.js';
 import { coverageScripts, findingScripts, scenarioFile } from '../../simulate/explore/scripts.js';
 import { responderOf } from '../../simulate/mocks/plan.js';
-import { emit } from '../driving.js';
 import { checkMachine, type MachineFile, readInput, readMachine } from '../input.js';
 import { loadMocks } from '../mock-files.js';
+import { emit, print } from '../output.js';
 import { EXIT } from '../problem.js';
 import { bold, dim, green, red, yellow } from '../style.js';
 import { parseSeed } from './simulate.js';
@@ -170,7 +170,6 @@ function tellLines({ coverage, findings, search }: Exploration, files: readonly 
 
 function tellPeople(exploration: Exploration, files: readonly string[]): void {
   const { coverage, findings, placeholders, search } = exploration;
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   const counts = KINDS.map(([kind, title]) => {
     const { all, covered } = coverage.totals[kind];
     return all === 0 ? null : `${covered}/${all} ${title}`;
@@ -183,7 +182,7 @@ function tellPeople(exploration: Exploration, files: readonly string[]): void {
         : '';
   print(`${bold(`${search.runs} paths`)}${cut}: ${counts.join(', ')} reached`);
   if (placeholders.length > 0) print(dim(`placeholders filled in: ${placeholders.join(', ')}`));
-  for (const finding of findings) tellFinding(finding, print);
+  for (const finding of findings) tellFinding(finding);
   print('');
   const of = (rank: Severity): number =>
     findings.filter(({ severity }) => severity === rank).length;
@@ -194,7 +193,7 @@ function tellPeople(exploration: Exploration, files: readonly string[]): void {
 
 const SHOWN = 300;
 
-function tellFinding(finding: Finding, print: (text: string) => boolean): void {
+function tellFinding(finding: Finding): void {
   const { code, location, mend, message, script, severity } = finding;
   const paint = severity === 'error' ? red : severity === 'warning' ? yellow : dim;
   print('');

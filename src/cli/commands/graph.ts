@@ -11,6 +11,7 @@ import { type Paint, terminalGraph } from '../../graph/terminal.js';
 import type { JsonObject } from '../../lib/json.js';
 import { checkMachine, readMachine } from '../input.js';
 import { type KeptExecution, readExecution, withStore } from '../kept.js';
+import { emit } from '../output.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim, green, red, yellow } from '../style.js';
 
@@ -96,7 +97,7 @@ async function draw(what: string, options: GraphOptions): Promise<void> {
       ...(divergence === undefined ? {} : { divergence }),
     };
     const where = options.output === undefined ? { picture: text } : { file: options.output };
-    process.stdout.write(`${JSON.stringify({ ...line, ...where })}\n`);
+    emit({ ...line, ...where });
   } else if (options.output === undefined) process.stdout.write(text);
 }
 

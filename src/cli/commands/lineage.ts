@@ -6,6 +6,7 @@ import { openLineage } from '../../ml/lineage/events.js';
 import { downstream, matching, type Step, stepsOf, upstream } from '../../ml/lineage/graph.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim, green, red, yellow } from '../style.js';
+import { emit, print } from '../output.js';
 
 interface Options {
   readonly config?: string;
@@ -35,8 +36,6 @@ export function addLineage(program: Command): void {
     });
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
 function show(what: string, steps: readonly Step[], json: boolean): void {
   const own = steps.filter(({ execution }) => execution === what || execution.endsWith(`:${what}`));
   if (own.length > 0) return tell(`made by ${what}`, own, 'steps', json);
@@ -53,24 +52,24 @@ function show(what: string, steps: readonly Step[], json: boolean): void {
       'Give an artifact, a file that was read, or an execution.',
     );
   }
-  if (!json) say(bold(address));
+  if (!json) print(bold(address));
   tell('made from', upstream(steps, address), 'upstream', json);
   tell('used for', downstream(steps, address), 'downstream', json);
 }
 
 function tell(title: string, steps: readonly Step[], relation: string, json: boolean): void {
   if (json) {
-    for (const step of steps) say(JSON.stringify({ relation, ...step }));
+    for (const step of steps) emit({ relation, ...step });
     return;
   }
-  if (steps.length === 0) return say(dim(`${title}: nothing recorded`));
-  say(title);
+  if (steps.length === 0) return print(dim(`${title}: nothing recorded`));
+  print(title);
   for (const step of steps) {
     const paint = step.status === 'COMPLETE' ? green : step.status === 'RUNNING' ? yellow : red;
-    say(`  ${cyan(step.resource)}  ${step.job}  ${paint(step.status)}  ${dim(step.at)}`);
-    say(dim(`    by ${step.execution}`));
-    for (const input of step.inputs) say(`    ← ${short(input)}`);
-    for (const output of step.outputs) say(`    → ${short(output)}`);
+    print(`  ${cyan(step.resource)}  ${step.job}  ${paint(step.status)}  ${dim(step.at)}`);
+    print(dim(`    by ${step.execution}`));
+    for (const input of step.inputs) print(`    ← ${short(input)}`);
+    for (const output of step.outputs) print(`    → ${short(output)}`);
   }
 }
 

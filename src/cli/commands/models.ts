@@ -23,6 +23,7 @@ import { overview } from '../../serving/models-http.js';
 import { EXIT, Problem } from '../problem.js';
 import { bold, cyan, dim, green, red, yellow } from '../style.js';
 import { userName } from '../user-name.js';
+import { emit, print } from '../output.js';
 
 interface Shared {
   readonly config?: string;
@@ -159,7 +160,7 @@ async function withRegistry(
 
 async function list(registry: Registry, json: boolean): Promise<void> {
   const models = await overview(registry);
-  if (json) return lines(models);
+  if (json) return models.forEach(emit);
   if (models.length === 0) print(dim('No model is registered here.'));
   for (const model of models) {
     const { name, versions, production, champion, challenger, latest } = model;
@@ -175,7 +176,7 @@ async function list(registry: Registry, json: boolean): Promise<void> {
 async function show(registry: Registry, name: string, json: boolean): Promise<void> {
   const versions = await registry.versions(name);
   if (versions.length === 0) await registry.get(name);
-  if (json) return lines(versions as unknown as readonly Json[]);
+  if (json) return versions.forEach(emit);
   const { requireApproval, requireCard } = await registry.policy(name);
   const asks = [requireApproval ? 'approval' : '', requireCard ? 'model card' : ''].filter(Boolean);
   print(`${bold(name)}  ${dim(`promotion asks for: ${asks.join(', ') || 'nothing'}`)}`);
@@ -208,7 +209,7 @@ async function setAlias(
 ): Promise<void> {
   if (options.remove) {
     await registry.removeAlias(name, alias, authorOf(options));
-    if (json) line({ name, alias, version: null });
+    if (json) emit({ name, alias, version: null });
     else print(`${name}: the alias ${alias} is gone.`);
     return;
   }
@@ -232,7 +233,7 @@ async function policy(
     requireCard: options.requireCard ?? before.requireCard,
   };
   const now = asked ? await registry.setPolicy(name, next, authorOf(options)) : before;
-  if (json) return line({ name, ...now } as unknown as Json);
+  if (json) return emit({ name, ...now });
   print(
     `${bold(name)}  approval ${now.requireApproval ? yellow('required') : 'not required'}, ` +
       `model card ${now.requireCard ? yellow('required') : 'not required'}, ` +
@@ -255,12 +256,12 @@ async function card(
   }
   if (json) {
     const content = current.card?.content ?? {};
-    return line({
+    return emit({
       name,
       version,
       card: current.card,
       empty: emptyFields(content),
-    } as unknown as Json);
+    });
   }
   process.stdout.write(cardMarkdown(current));
 }
@@ -283,7 +284,7 @@ async function audit(
   const verification = await registry.verify(options.head);
   if (!verification.valid) {
     process.exitCode = EXIT.failed;
-    if (json) return line({ verification } as unknown as Json);
+    if (json) return emit({ verification });
     for (const problem of verification.problems) print(`${red('tampered')} ${problem}`);
     return;
   }
@@ -294,8 +295,8 @@ async function audit(
   );
   const entries = options.log ? await registry.history(options.model) : [];
   if (json) {
-    for (const entry of entries) line({ type: 'entry', ...entry } as unknown as Json);
-    return line({ type: 'audit', at, production: then, verification } as unknown as Json);
+    for (const entry of entries) emit({ type: 'entry', ...entry });
+    return emit({ type: 'audit', at, production: then, verification });
   }
   for (const { seq, at: when, who, what, why, data } of entries) {
     const version = typeof data.version === 'string' ? ` ${data.version}` : '';
@@ -310,22 +311,10 @@ async function audit(
 }
 
 function told(version: ModelVersion, json: boolean): void {
-  if (json) line(version as unknown as Json);
+  if (json) emit(version);
   else print(`${bold(version.name)} ${described(version)}`);
 }
 
 function authorOf({ by, why }: Shared): Author {
   return { who: by, why: why ?? 'at the command line' };
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function lines(values: readonly Json[]): void {
-  for (const value of values) line(value);
-}
-
-function line(value: Json): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

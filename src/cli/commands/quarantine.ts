@@ -6,6 +6,7 @@ import type { ExecutionArn } from '../../lib/brand.js';
 import { Problem } from '../problem.js';
 import { type StoreOption, useStore, withStoreOption } from '../store-option.js';
 import { bold, dim, green, red } from '../style.js';
+import { print } from '../output.js';
 
 interface QuarantineOptions extends StoreOption {
   readonly json?: boolean;
@@ -51,9 +52,9 @@ async function list(options: QuarantineOptions): Promise<void> {
       const line = options.json
         ? JSON.stringify({ executionArn: id, ...note })
         : `${red('✗')} ${bold(id)}\n    ${note.message}\n    ${dim(`since ${note.since}, after fact ${note.seq ?? '?'}`)}`;
-      process.stdout.write(`${line}\n`);
+      print(line);
     }
-    if (count === 0 && !options.json) process.stdout.write('Nothing is quarantined.\n');
+    if (count === 0 && !options.json) print('Nothing is quarantined.');
   });
 }
 
@@ -62,7 +63,7 @@ async function release(arn: string, options: QuarantineOptions): Promise<void> {
     store.documents.remove(QUARANTINE_KIND, arn),
   );
   if (!found) throw new Problem(`${arn} is not quarantined.`, 'stepwell quarantine list');
-  process.stdout.write(`${green('Released')} ${arn}\n`);
+  print(`${green('Released')} ${arn}`);
 }
 
 async function remove(arn: string, options: QuarantineOptions): Promise<void> {
@@ -79,5 +80,5 @@ async function remove(arn: string, options: QuarantineOptions): Promise<void> {
     await store.remove(arn as ExecutionArn);
     await store.documents.remove(QUARANTINE_KIND, arn);
   });
-  process.stdout.write(`${green('Removed')} ${arn}\n`);
+  print(`${green('Removed')} ${arn}`);
 }

@@ -7,6 +7,7 @@ import { CANCELLED, type HandlerContext, TaskFailure } from '../../handlers/hand
 import { RESULT_MARK, TASK_VARIABLE, type TaskSpec } from '../../handlers/kubernetes/task-job.js';
 import type { Json } from '../../lib/json.js';
 import { assemble, type Parts } from '../assemble.js';
+import { print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 
 interface RunTaskOptions {
@@ -48,19 +49,19 @@ async function runTask(options: RunTaskOptions): Promise<void> {
       throw new TaskFailure('States.TaskFailed', parts.registry.explainUnknown(spec.resource));
     }
     const context = contextOf(spec, parts, stop.signal);
-    print({ ok: true, output: await found.handler.run(spec.parameters, context) });
+    answer({ ok: true, output: await found.handler.run(spec.parameters, context) });
   } catch (error) {
     const failure = error instanceof TaskFailure ? error : null;
     const cause = failure?.reason ?? (error instanceof Error ? error.message : String(error));
-    print({ ok: false, error: failure?.error ?? 'States.TaskFailed', cause });
+    answer({ ok: false, error: failure?.error ?? 'States.TaskFailed', cause });
     process.exitCode = EXIT.failed;
   } finally {
     await parts.close();
   }
 }
 
-function print(result: Json): void {
-  process.stdout.write(`${RESULT_MARK}${JSON.stringify(result)}\n`);
+function answer(result: Json): void {
+  print(`${RESULT_MARK}${JSON.stringify(result)}`);
 }
 
 function contextOf(spec: TaskSpec, parts: Parts, signal: AbortSignal): HandlerContext {

@@ -13,7 +13,8 @@ import { revisionOf } from '../../runtime/machines.js';
 import type { Store } from '../../store/store.js';
 import { assemble } from '../assemble.js';
 import { printExplanation } from '../explain-view.js';
-import { emit, EventLines, leaveOnSignal, report } from '../driving.js';
+import { EventLines, leaveOnSignal, report } from '../driving.js';
+import { emit } from '../output.js';
 import {
   checkMachine,
   describeDiagnostic,

@@ -8,6 +8,7 @@ import { numberText } from '../../ml/tracking/numbers.js';
 import { openRuns, type Run, type RunInfo, type RunStore } from '../../ml/tracking/run-store.js';
 import { Problem } from '../problem.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
+import { emit, print } from '../output.js';
 
 interface Shared {
   readonly config?: string;
@@ -74,18 +75,16 @@ async function found(store: RunStore, id: string): Promise<Run> {
   throw new Problem(`There is no run "${id}".`, 'stepwell runs list shows them.');
 }
 
-const say = (line = ''): void => void process.stdout.write(`${line}\n`);
-
 function list(runs: readonly RunInfo[], json: boolean): void {
   if (json) {
-    for (const run of runs) say(JSON.stringify(run));
+    for (const run of runs) emit(run);
     return;
   }
-  if (runs.length === 0) return say('No runs yet: ml:fine-tune and ml:evaluate record theirs.');
+  if (runs.length === 0) return print('No runs yet: ml:fine-tune and ml:evaluate record theirs.');
   for (const run of runs) {
     const took = run.endTime === null ? '' : duration(run.endTime - run.startTime);
     const started = new Date(run.startTime).toISOString().slice(0, 19).replace('T', ' ');
-    say(
+    print(
       `${cyan(run.runId.slice(0, ID_SHOWN))}  ${coloured(run)}  ${dim(started)}  ${took.padStart(9)}  ` +
         `${bold(run.experiment)}  ${run.name}`,
     );
@@ -113,23 +112,23 @@ function plain(run: Run): JsonObject {
 }
 
 function show(run: Run, json: boolean): void {
-  if (json) return say(JSON.stringify(plain(run)));
-  say(`${bold(run.name)}  ${coloured(run).trim()}  ${dim(run.runId)}`);
+  if (json) return emit(plain(run));
+  print(`${bold(run.name)}  ${coloured(run).trim()}  ${dim(run.runId)}`);
   const error = run.tags.get('stepwell.error');
-  if (error !== undefined) say(red(error));
+  if (error !== undefined) print(red(error));
   section('metrics');
   for (const name of run.metrics.keys())
-    say(`  ${name.padEnd(widest([...run.metrics.keys()]))}  ${metricLine(run, name)}`);
+    print(`  ${name.padEnd(widest([...run.metrics.keys()]))}  ${metricLine(run, name)}`);
   section('parameters');
   for (const [name, value] of run.params)
-    say(`  ${name.padEnd(widest([...run.params.keys()]))}  ${value}`);
+    print(`  ${name.padEnd(widest([...run.params.keys()]))}  ${value}`);
   section('tags');
   for (const [name, value] of run.tags)
-    say(dim(`  ${name.padEnd(widest([...run.tags.keys()]))}  ${value}`));
+    print(dim(`  ${name.padEnd(widest([...run.tags.keys()]))}  ${value}`));
 }
 
 function section(title: string): void {
-  say(`\n${bold(title)}`);
+  print(`\n${bold(title)}`);
 }
 
 function metricLine(run: Run, name: string): string {
@@ -149,7 +148,7 @@ function shown(value: number | undefined): string {
 
 function compare(runs: readonly Run[], json: boolean): void {
   if (json) {
-    for (const run of runs) say(JSON.stringify(plain(run)));
+    for (const run of runs) emit(plain(run));
     return;
   }
   const heads = runs.map((run) => run.runId.slice(0, ID_SHOWN));
@@ -163,13 +162,13 @@ function compare(runs: readonly Run[], json: boolean): void {
   const differs = (name: string) => new Set(runs.map((_, i) => value(name, i))).size > 1;
   table('parameters that differ', params.filter(differs), heads, value);
   const same = params.filter((name) => !differs(name));
-  if (same.length > 0) say(dim(`\n${same.length} parameters are the same: ${same.join(', ')}`));
+  if (same.length > 0) print(dim(`\n${same.length} parameters are the same: ${same.join(', ')}`));
   const curves = metrics.filter((name) =>
     runs.some((run) => (run.metrics.get(name)?.length ?? 0) > 2),
   );
   for (const name of curves) {
     section(name);
-    for (const [i, run] of runs.entries()) say(`  ${heads[i]}  ${metricLine(run, name)}`);
+    for (const [i, run] of runs.entries()) print(`  ${heads[i]}  ${metricLine(run, name)}`);
   }
 }
 
@@ -184,12 +183,12 @@ function table(
   const cells = rows.map((name) => heads.map((_, i) => clipped(cell(name, i))));
   const widths = heads.map((head, i) => widest([head, ...cells.map((line) => line[i] ?? '')]));
   section(title);
-  say(
+  print(
     `  ${''.padEnd(width)}  ${heads.map((head, i) => cyan(head.padStart(widths[i] ?? 0))).join('  ')}`,
   );
   rows.forEach((name, row) => {
     const line = (cells[row] ?? []).map((text, i) => text.padStart(widths[i] ?? 0)).join('  ');
-    say(`  ${name.padEnd(width)}  ${line}`);
+    print(`  ${name.padEnd(width)}  ${line}`);
   });
 }
 

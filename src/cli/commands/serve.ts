@@ -16,6 +16,7 @@ import { assemble, type Parts } from '../assemble.js';
 import { executionService } from '../executions.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { ACCOUNT, REGION } from '../names.js';
+import { print } from '../output.js';
 import { Problem } from '../problem.js';
 import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
@@ -135,10 +136,6 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
     await closeInTime(engine);
     await serving.close();
   }
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 function greet(url: string, parts: Parts): void {

@@ -10,7 +10,7 @@ import { defaultResponder, plausibleInput } from '../../simulate/mocks/defaults.
 import { nestedResponder } from '../../simulate/nested.js';
 import { responderOf } from '../../simulate/mocks/plan.js';
 import { type Simulation, simulate, type TimeMode } from '../../simulate/simulate.js';
-import { emit, emitResult, EventLines } from '../driving.js';
+import { emitResult, EventLines } from '../driving.js';
 import {
   checkMachine,
   describeDiagnostic,
@@ -21,6 +21,7 @@ import {
 import { printExplanation } from '../explain-view.js';
 import { type LoadedMocks, loadMocks } from '../mock-files.js';
 import { ROLE_ARN } from '../names.js';
+import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { replayFile } from '../replaying.js';
 import { firstLine, ProgressView } from '../progress.js';
@@ -274,7 +275,6 @@ function report(run: Simulation, json: boolean): number {
     else emit({ type: 'result', status, waitsFor: run.waitsFor, executionArn: arn });
     return exit;
   }
-  const print = (text: string): boolean => process.stdout.write(`${text}\n`);
   const took = `${duration(run.tookMs)} of virtual time`;
   print('');
   if (outcome === null) {

@@ -16,6 +16,7 @@ import { jsonReporter, junitReporter, tapReporter } from '../testing/machine-rep
 import { countsOf, type FileError, type Outcome, type Reporter } from '../testing/reporter.js';
 import { textReporter } from '../testing/text-reporter.js';
 import { watchFiles } from '../testing/watch-files.js';
+import { print } from '../output.js';
 
 interface TestOptions {
   readonly filter?: string;
@@ -96,7 +97,7 @@ function reporterOf(name: string, file: string | null): Reporter {
   switch (name) {
     case 'text':
       // To a file, its lines come all at once with the end.
-      return file === null ? textReporter(say) : buffered();
+      return file === null ? textReporter(print) : buffered();
     case 'junit':
       return junitReporter();
     case 'tap':
@@ -114,10 +115,6 @@ function buffered(): Reporter {
   return { ...reporter, finish: (outcome) => `${lines.join('\n')}\n${reporter.finish(outcome)}` };
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 async function once(paths: readonly string[], options: TestOptions): Promise<number> {
   const files = await findScenarioFiles(paths);
   const { exit } = await runAll(files, options);
@@ -129,9 +126,9 @@ async function watch(paths: readonly string[], options: TestOptions): Promise<nu
     const files = await findScenarioFiles(paths);
     const { used } = await runAll(files, options);
     const changed = watchFiles([...files, ...used]);
-    say(dim('\nwatching for changes; Ctrl-C ends'));
+    print(dim('\nwatching for changes; Ctrl-C ends'));
     await changed;
-    say('');
+    print('');
   }
 }
 
@@ -193,7 +190,7 @@ async function tell(
   if (options.coverage && !options.json) process.stdout.write(coverageText(outcome.machines));
   if (options.coverageHtml !== undefined) {
     await write(options.coverageHtml, coverageHtml(outcome));
-    if (!options.json) say(dim(`coverage in ${options.coverageHtml}`));
+    if (!options.json) print(dim(`coverage in ${options.coverageHtml}`));
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { validateDefinition } from '../../core/validate.js';
 import { describeDiagnostic, readMachine } from '../input.js';
+import { emit, print } from '../output.js';
 import { EXIT } from '../problem.js';
 import { green, red, yellow } from '../style.js';
 
@@ -34,13 +35,13 @@ async function validate(path: string, options: ValidateOptions): Promise<boolean
   });
   const ok = diagnostics.every((diagnostic) => diagnostic.severity !== 'ERROR');
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ path, result: ok ? 'OK' : 'FAIL', diagnostics })}\n`);
+    emit({ path, result: ok ? 'OK' : 'FAIL', diagnostics });
     return ok;
   }
-  process.stdout.write(`${ok ? green('valid') : red('not valid')} ${path}\n`);
+  print(`${ok ? green('valid') : red('not valid')} ${path}`);
   for (const diagnostic of diagnostics) {
     const mark = diagnostic.severity === 'ERROR' ? red('error') : yellow('warning');
-    process.stdout.write(`  ${mark} ${describeDiagnostic(diagnostic)}\n`);
+    print(`  ${mark} ${describeDiagnostic(diagnostic)}`);
   }
   return ok;
 }
