@@ -1,6 +1,9 @@
 /** ARNs of requests: parsed, or refused with AWS's InvalidArn. */
 import { type ArnKind, type ArnOf, arnType, parseArn } from '../wire/arn.js';
-import { invalid, invalidArn } from '../wire/errors.js';
+import { invalid, invalidArn, invalidRoleArn } from '../wire/errors.js';
+
+/** The account may be missing or short: nothing is authorised here, and people write `000`. */
+const ROLE_ARN = /^arn:[^:\s]+:iam::\d*:role\/\S+$/;
 
 /** The ARN, which must be of one of `kinds`. */
 export function expectArn<K extends ArnKind>(text: string, ...kinds: readonly K[]): ArnOf<K> {
@@ -24,6 +27,10 @@ export function expectMachineArn(text: string): ArnOf<'stateMachine'> {
     );
   }
   return parsed;
+}
+
+export function checkRoleArn(text: string): void {
+  if (!ROLE_ARN.test(text)) throw invalidRoleArn(text);
 }
 
 export function isVersionQualifier(qualifier: string): boolean {

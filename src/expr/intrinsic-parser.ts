@@ -5,7 +5,7 @@
  */
 import type { Json } from '../lib/json.js';
 import { FUNCTIONS, type IntrinsicName, isIntrinsicName } from './intrinsic-functions.js';
-import { MAX_INTRINSIC_NESTING } from './limits.js';
+import { MAX_INTRINSIC_PARSED } from './limits.js';
 import { compilePath, type PathExpression } from './path.js';
 import { ExpressionSyntaxError } from './scope.js';
 
@@ -34,8 +34,16 @@ export function parseIntrinsic(text: string): IntrinsicCall {
   return call;
 }
 
+/** How many calls are inside of each other; 1 for a call without calls among its arguments. */
+export function nestingOf(call: IntrinsicCall): number {
+  const inner = call.arguments.map((argument) =>
+    argument.kind === 'call' ? nestingOf(argument.call) : 0,
+  );
+  return 1 + Math.max(0, ...inner);
+}
+
 function readCall(reader: Reader, depth: number): IntrinsicCall {
-  if (depth >= MAX_INTRINSIC_NESTING) fail(reader, 'Intrinsic functions are nested too deeply');
+  if (depth >= MAX_INTRINSIC_PARSED) fail(reader, 'Intrinsic functions are nested too deeply');
   const match = /^States\.[A-Za-z0-9]+/.exec(reader.text.slice(reader.position));
   const name = match?.[0] ?? '';
   if (!isIntrinsicName(name)) return fail(reader, 'Expected an intrinsic function');

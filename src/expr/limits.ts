@@ -9,8 +9,10 @@ export const MAX_NESTING = 1000;
 export const MAX_PATH_TOKENS = 500;
 /** Our reason: filters may contain paths that contain filters. */
 export const MAX_FILTER_NESTING = 32;
-/** AWS: "you can nest up to 10 intrinsic functions". Deeper text is refused by our parser at 64. */
-export const MAX_INTRINSIC_NESTING = 64;
+/** AWS: up to 10 intrinsic functions nest within a field. Definitions with more are refused. */
+export const MAX_INTRINSIC_NESTING = 10;
+/** Our reason: parsing recurses. More than AWS allows, as earlier versions accepted such definitions. */
+export const MAX_INTRINSIC_PARSED = 64;
 /** AWS: States.ArrayRange may not return more than 1000 items. */
 export const MAX_RANGE_ITEMS = 1000;
 /** AWS: Base64 and Hash arguments hold at most 10,000 characters. */

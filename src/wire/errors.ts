@@ -66,6 +66,11 @@ export function invalidArn(reason: string): ApiError {
   return new ApiError('InvalidArn', `Invalid Arn: '${reason}'`);
 }
 
+/** Not IAM's form of a role's ARN. */
+export function invalidRoleArn(text: string): ApiError {
+  return new ApiError('InvalidArn', `Invalid Role Arn: '${text}'`);
+}
+
 export function invalidName(name: string): ApiError {
   return new ApiError('InvalidName', `Invalid Name: '${name}'`);
 }

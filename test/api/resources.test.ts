@@ -146,6 +146,13 @@ describe('state machines', () => {
     expect(await create({ tags })).toBe('TooManyTags');
     expect(await create({ tags: [{ key: 'aws:x', value: '' }] })).toMatch(/ValidationException/);
     expect(await create({ name: 'a b' })).toBe('InvalidName');
+    for (const roleArn of [
+      'role',
+      'arn:aws:iam::aws:policy/Batch',
+      'arn:aws:iam::123456789012:role/',
+    ]) {
+      expect(await create({ roleArn })).toBe('InvalidArn');
+    }
     expect(await create({ versionDescription: 'x' })).toMatch(/ValidationException/);
     expect(await create({ definition: '{}' })).toBe('InvalidDefinition');
   });

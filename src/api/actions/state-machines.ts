@@ -14,7 +14,7 @@ import {
 } from '../../wire/errors.js';
 import { checkName } from '../../wire/names.js';
 import type { Input } from '../../wire/operations.js';
-import { expectArn } from '../arns.js';
+import { checkRoleArn, expectArn } from '../arns.js';
 import type { ApiContext } from '../context.js';
 import { deleteMachine } from '../deletion.js';
 import { describeRevision } from '../describe-revision.js';
@@ -44,6 +44,7 @@ export const stateMachineActions: Actions<
     checkName(input.name);
     checkVersionDescription(input);
     checkTags(input.tags ?? []);
+    checkRoleArn(input.roleArn);
     const type = input.type ?? 'STANDARD';
     checkDefinition(api, input.definition, type);
     const settings = await settingsOf(api, input);
@@ -64,6 +65,7 @@ export const stateMachineActions: Actions<
     checkVersionDescription(input);
     const parsed = expectArn(input.stateMachineArn, 'stateMachine');
     requireChange(input);
+    if (input.roleArn !== undefined) checkRoleArn(input.roleArn);
     if (parsed.qualifier !== null) throw machineDoesNotExist(input.stateMachineArn);
     const machine = await api.machines.machines.get(input.stateMachineArn);
     if (machine === null) throw machineDoesNotExist(input.stateMachineArn);

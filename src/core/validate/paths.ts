@@ -2,6 +2,8 @@
  * JSONPath states: every path field, payload template and literal timestamp compiles. The grammar
  * is `expr`'s; here is only which field may hold what, and AWS's sentence when it does not.
  */
+import { nestingOf, parseIntrinsic } from '../../expr/intrinsic-parser.js';
+import { MAX_INTRINSIC_NESTING } from '../../expr/limits.js';
 import { compilePath, compileReferencePath, isReferencePathText } from '../../expr/path.js';
 import { ExpressionSyntaxError } from '../../expr/scope.js';
 import { compileTemplateValue } from '../../expr/template.js';
@@ -125,7 +127,17 @@ function operandProblem(text: string): string | null {
 }
 
 function textProblem(text: string, field: string): string | null {
-  return attempt(() => compileTemplateValue(text)) === null ? notAValue(field) : null;
+  return isValue(text) ? null : notAValue(field);
+}
+
+/** A path, or a call that nests no deeper than AWS allows. */
+function isValue(text: string): boolean {
+  return attempt(() => compileTemplateValue(text)) !== null && !isTooDeep(text);
+}
+
+function isTooDeep(text: string): boolean {
+  const call = text.trimStart().startsWith('States.') ? attempt(() => parseIntrinsic(text)) : null;
+  return call !== null && nestingOf(call) > MAX_INTRINSIC_NESTING;
 }
 
 function notAValue(field: string): string {
@@ -182,8 +194,7 @@ function templateProblems(template: Json, at: string, found: Found[]): readonly 
 
 function* memberProblems(template: JsonObject, key: string, at: string): Generator<Found> {
   const value = template[key] as Json;
-  const isValid = typeof value === 'string' && attempt(() => compileTemplateValue(value)) !== null;
-  if (!isValid) {
+  if (typeof value !== 'string' || !isValue(value)) {
     const diagnostic = withHint(schemaError(notAValue(key), at), dollarHint(key, value));
     yield { diagnostic, data: value };
   }
@@ -197,6 +208,9 @@ function dollarHint(key: string, value: Json): string {
   const plain = key.slice(0, -2);
   if (typeof value === 'string' && value.startsWith('{%')) {
     return `JSONata needs "QueryLanguage": "JSONata"; then write "${plain}" without '.$'.`;
+  }
+  if (typeof value === 'string' && isTooDeep(value)) {
+    return `Intrinsic functions nest ${MAX_INTRINSIC_NESTING} deep at most; compute a part in a state before.`;
   }
   return `A value below '.$' starts with $ or States.; for a constant write "${plain}" without '.$'.`;
 }

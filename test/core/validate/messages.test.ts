@@ -315,6 +315,11 @@ const PATHS: readonly Row[] = [
     "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/S/Parameters",
   ],
   [
+    'eleven functions inside of each other',
+    { Type: 'Pass', Parameters: { 'a.$': nested(11) } },
+    "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/S/Parameters",
+  ],
+  [
     'a number below .$',
     { Type: 'Pass', Parameters: { b: [{ 'a.$': 1 }] } },
     "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/S/Parameters/b[0]",
@@ -331,9 +336,18 @@ const PATHS: readonly Row[] = [
   ],
 ];
 
+/** Calls inside of each other. */
+function nested(depth: number): string {
+  return `${'States.Array('.repeat(depth)}$.a${')'.repeat(depth)}`;
+}
+
 describe('SCHEMA_VALIDATION_FAILED', () => {
   it.each([...SHAPE, ...RECOVERY, ...PATHS])('%s', (_, state, error) => {
     expect(errors(one(state))).toEqual([`SCHEMA_VALIDATION_FAILED: ${error}`]);
+  });
+
+  it('accepts ten functions inside of each other', () => {
+    expect(errors(one({ Type: 'Pass', Parameters: { 'a.$': nested(10) } }))).toEqual([]);
   });
 
   it.each(CHOICES)('a Choice with %s', (_, state, error) => {
