@@ -7,16 +7,10 @@ import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import type { Json } from '../lib/json.js';
 import type { FunctionTarget } from './config/function-target.js';
+import { FunctionContext } from './function-context.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
 
 export type ModuleTarget = Extract<FunctionTarget, { kind: 'module' }>;
-
-/** What a function gets as second argument: the handler's world and the usual Lambda names. */
-export interface FunctionContext extends HandlerContext {
-  readonly functionName: string;
-  readonly awsRequestId: string;
-  readonly invokedFunctionArn: string;
-}
 
 type UserFunction = (event: Json, context: FunctionContext) => unknown;
 
@@ -31,13 +25,15 @@ export function createModuleHandler(name: string, target: ModuleTarget): Handler
     parameters: {},
     onWorkerLost: target.onWorkerLost,
     run: async (parameters, context) => {
-      context.signal.throwIfAborted();
       const now = performance.now();
       if (loaded === null || now - loaded.at > LOOK_AGAIN_MS) {
         loaded = { call: await load(name, target, context), at: now };
       }
       const { call } = loaded;
-      return toJson(name, await callAndTranslate(call, parameters, functionContext(name, context)));
+      return toJson(
+        name,
+        await callAndTranslate(call, parameters, new FunctionContext(name, context)),
+      );
     },
   };
 }
@@ -76,23 +72,6 @@ function defaultExport(exports: Readonly<Record<string, unknown>>, name: string)
   return typeof whole === 'object' && whole !== null && Object.hasOwn(whole, name)
     ? (whole as Record<string, unknown>)[name]
     : undefined;
-}
-
-function functionContext(name: string, context: HandlerContext): FunctionContext {
-  const { signal, idempotencyKey, visitKey, task, submission, taskToken } = context;
-  const { log, fetch, files, artifacts } = context;
-  return {
-    ...{ signal, idempotencyKey, visitKey, task, submission, taskToken },
-    ...{ log, fetch, files, artifacts },
-    heartbeat: () => context.heartbeat(),
-    progress: (...report) => context.progress(...report),
-    submitted: (output) => context.submitted(output),
-    scratch: () => context.scratch(),
-    secret: (secretName) => context.secret(secretName),
-    functionName: name,
-    awsRequestId: idempotencyKey,
-    invokedFunctionArn: task.resource,
-  };
 }
 
 /** As for Lambda: the error's name becomes the Error, the cause is JSON with errorType and errorMessage. */

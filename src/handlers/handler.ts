@@ -53,6 +53,17 @@ export interface HandlerContext {
   secret(name: string): string;
 }
 
+/**
+ * The same context with other members. A context's members may lie on its prototype, where a spread
+ * does not find them.
+ */
+export function narrowed(
+  context: HandlerContext,
+  changes: Partial<HandlerContext>,
+): HandlerContext {
+  return Object.create(context, Object.getOwnPropertyDescriptors(changes)) as HandlerContext;
+}
+
 export interface TaskIdentity {
   readonly executionArn: string;
   readonly executionName: string;

@@ -4,7 +4,7 @@
  * they fail the task as `States.Http.StatusCode.<n>`.
  */
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
-import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
+import { type Handler, type HandlerContext, narrowed, TaskFailure } from './handler.js';
 import {
   type Connection,
   connectionValues,
@@ -51,7 +51,7 @@ async function invoke(
   const parameters = isObject(given) ? given : {};
   const connection = findConnection(options.connections, connectionArn(parameters));
   const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
-  const limited = { ...context, signal: AbortSignal.any([context.signal, timeout]) };
+  const limited = narrowed(context, { signal: AbortSignal.any([context.signal, timeout]) });
   const attempt = async (fresh: boolean): Promise<HttpAnswer> => {
     const values = await connectionValues(connection, limited, tokens, fresh);
     return send(buildRequest(parameters, values, options.region), limited);

@@ -1,25 +1,19 @@
 /**
- * Hands scheduled tasks to the handlers of this process and brings their answers back. It keeps one
- * abort controller per running attempt; a result counts once because the engine checks the nonce.
+ * Hands scheduled tasks to the handlers of this process and brings their answers back. It keeps the
+ * cancellation of each running attempt; a result counts once because the engine checks the nonce.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FactOf, Outcome } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
 import type { TaskRef } from '../core/stimulus.js';
-import type {
-  ArtifactStore,
-  GuardedFiles,
-  Handler,
-  HandlerContext,
-  Logger,
-} from '../handlers/handler.js';
+import type { ArtifactStore, GuardedFiles, Handler, Logger } from '../handlers/handler.js';
 import { CANCELLED, SHUTDOWN, TaskFailure } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
 import type { ExecutionArn, Seq } from '../lib/brand.js';
-import { sha256 } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
-import { scopesOf } from './scopes.js';
+import { Cancellation } from './cancellation.js';
+import { type Lent, TaskContext, visitKeyOf } from './task-context.js';
 
 /** Finds what does a resource; `handler` null means that workers poll for it. */
 export interface Resources {
@@ -82,12 +76,14 @@ interface Running {
   readonly arn: ExecutionArn;
   readonly by: Seq;
   readonly nonce: string;
-  readonly controller: AbortController;
+  readonly cancellation: Cancellation;
   readonly over: Promise<void>;
 }
 
 export class Dispatcher {
   private readonly running = new Map<string, Running>();
+
+  private readonly lent: Lent;
 
   /** Scratch folders made here for work that is not over. */
   private readonly folders = new Set<string>();
@@ -96,7 +92,9 @@ export class Dispatcher {
     private readonly resources: Resources,
     private readonly services: HandlerServices,
     private readonly receiver: TaskReceiver,
-  ) {}
+  ) {
+    this.lent = { services, receiver, scratch: (...visit) => this.makeScratch(...visit) };
+  }
 
   /** Starts the work of one attempt; resolves when it is over, and never rejects. */
   start(order: TaskOrder): Promise<void> {
@@ -111,16 +109,16 @@ export class Dispatcher {
     const known = this.running.get(name);
     if (known?.nonce === task.nonce) return known.over;
     // Scheduled anew after a store went back: nobody waits for the other attempt any more.
-    known?.controller.abort(CANCELLED);
-    const controller = new AbortController();
-    const over = this.run(order, arn, task, controller)
+    known?.cancellation.abort(CANCELLED);
+    const cancellation = new Cancellation();
+    const over = this.run(order, arn, task, cancellation)
       .catch((error) => {
         this.services.log.error('A task could not be answered.', { arn, error: String(error) });
       })
       .finally(() => {
-        if (this.running.get(name)?.controller === controller) this.running.delete(name);
+        if (this.running.get(name)?.cancellation === cancellation) this.running.delete(name);
       });
-    this.running.set(name, { arn, by: scheduled.seq, nonce: task.nonce, controller, over });
+    this.running.set(name, { arn, by: scheduled.seq, nonce: task.nonce, cancellation, over });
     return over;
   }
 
@@ -128,7 +126,7 @@ export class Dispatcher {
     order: TaskOrder,
     arn: ExecutionArn,
     task: TaskRef,
-    controller: AbortController,
+    cancellation: Cancellation,
   ): Promise<void> {
     const { resource } = order.scheduled;
     const found = this.resources.resolve(resource.arn);
@@ -143,17 +141,17 @@ export class Dispatcher {
     }
     let outcome: Outcome;
     try {
-      const context = this.context(order, arn, task, controller.signal);
+      const context = new TaskContext(this.lent, order, arn, task, cancellation);
       outcome = { ok: true, output: await handler.run(order.scheduled.parameters, context) };
     } catch (error) {
       // Shutting down: the attempt stays open and runs again with the next start.
-      if (controller.signal.reason === SHUTDOWN) return;
+      if (cancellation.reason === SHUTDOWN) return;
       // Our own store was away, which is no failure of the task: as if the worker had been lost.
       if (isStoreUnavailable(error) && handler.onWorkerLost === 'rerun') {
         this.services.log.warn('A task waits for the store.', { arn, error: messageOf(error) });
         await this.receiver.pause(STORE_PAUSE_MS);
-        if (controller.signal.aborted) return;
-        return this.run({ ...order, recovered: true }, arn, task, controller);
+        if (cancellation.reason !== null) return;
+        return this.run({ ...order, recovered: true }, arn, task, cancellation);
       }
       if (error instanceof TaskFailure) outcome = failure(error.error, error.reason);
       else {
@@ -161,7 +159,7 @@ export class Dispatcher {
         outcome = failure('States.TaskFailed', messageOf(error));
       }
     }
-    if (controller.signal.reason === SHUTDOWN) return;
+    if (cancellation.reason === SHUTDOWN) return;
     if (outcome.ok && resource.pattern === 'wait-for-task-token') {
       return this.receiver.submitted(arn, task, outcome.output);
     }
@@ -180,6 +178,14 @@ export class Dispatcher {
     await rm(folder, { recursive: true, force: true });
   }
 
+  private async makeScratch(order: TaskOrder, arn: ExecutionArn, task: TaskRef): Promise<string> {
+    const folder = this.scratchOf(order, arn, task);
+    assert(folder !== null, 'An engine without scratch folders has handlers that need none.');
+    this.folders.add(folder);
+    await mkdir(folder, { recursive: true });
+    return folder;
+  }
+
   private scratchOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string | null {
     const { scratchRoot } = this.services;
     return scratchRoot === null
@@ -187,72 +193,9 @@ export class Dispatcher {
       : join(scratchRoot, visitKeyOf(order, arn, task).slice(0, 32));
   }
 
-  private context(
-    order: TaskOrder,
-    arn: ExecutionArn,
-    task: TaskRef,
-    signal: AbortSignal,
-  ): HandlerContext {
-    const { services, receiver } = this;
-    const { identity } = order.state;
-    // Hashed when somebody asks: most handlers do not.
-    let visitKey: string | null = null;
-    const visit = (): string => {
-      visitKey ??= visitKeyOf(order, arn, task);
-      return visitKey;
-    };
-    return {
-      signal,
-      get idempotencyKey() {
-        return sha256(`${visit()}\n${task.scheduled}\n${task.nonce}`);
-      },
-      get visitKey() {
-        return visit();
-      },
-      task: {
-        executionArn: arn,
-        executionName: identity.name,
-        stateMachineName: identity.stateMachineName,
-        stateName: order.stateName,
-        resource: order.scheduled.resource.arn,
-        attempt: order.attempt,
-        roleArn: identity.roleArn,
-        scopes: scopesOf(order.state, task.frame),
-      },
-      credentials: order.scheduled.credentials,
-      heartbeat: () => receiver.heartbeat(arn, task),
-      progress: (done, total, note, details) => {
-        receiver.heartbeat(arn, task);
-        receiver.progress({
-          arn,
-          stateName: order.stateName,
-          done,
-          total,
-          note: note ?? null,
-          details: details ?? null,
-        });
-      },
-      submitted: (output) => receiver.submitted(arn, task, output),
-      submission: order.submission,
-      taskToken: order.taskToken,
-      log: services.log,
-      fetch: services.fetch,
-      files: services.files,
-      artifacts: services.artifacts,
-      scratch: async () => {
-        const folder = this.scratchOf(order, arn, task);
-        assert(folder !== null, 'An engine without scratch folders has handlers that need none.');
-        this.folders.add(folder);
-        await mkdir(folder, { recursive: true });
-        return folder;
-      },
-      secret: (name) => services.secret(name),
-    };
-  }
-
   /** Tells a running attempt that nobody waits for it any more. */
   cancel(arn: ExecutionArn, by: number, reason: Error = CANCELLED): void {
-    this.running.get(runName(arn, by))?.controller.abort(reason);
+    this.running.get(runName(arn, by))?.cancellation.abort(reason);
   }
 
   isRunning(arn: ExecutionArn, by: number): boolean {
@@ -266,7 +209,7 @@ export class Dispatcher {
 
   /** Aborts everything; the attempts stay open in the journal. */
   close(): void {
-    for (const { controller } of this.running.values()) controller.abort(SHUTDOWN);
+    for (const { cancellation } of this.running.values()) cancellation.abort(SHUTDOWN);
   }
 
   get size(): number {
@@ -292,9 +235,4 @@ function messageOf(error: unknown): string {
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** Names one visit to a state: the same for every attempt and every re-run of it. */
-function visitKeyOf(order: TaskOrder, arn: ExecutionArn, task: TaskRef): string {
-  return sha256(`${arn}\n${order.stateName}\n${task.frame}\n${order.visit}`);
 }

@@ -41,6 +41,17 @@ it('calls the export with the event and a context, like a Lambda function', asyn
   expect(world.progress).toHaveLength(1);
 });
 
+it('a function may take its context apart', async () => {
+  const source = `export const handler = async (event, context) => {
+    const { heartbeat, progress, submitted, scratch, secret, task, signal, visitKey } = context;
+    heartbeat(); progress(2, 3); await submitted({});
+    const folder = await scratch();
+    return [typeof folder, typeof secret, task.stateName, signal.aborted, visitKey];
+  };`;
+  expect(await run(source)).toEqual(['string', 'function', 'Work', false, 'arn:execution/7']);
+  expect(world.progress).toEqual([[2, 3, null]]);
+});
+
 it('a CommonJS file works too', async () => {
   await writeFile(join(world.folder, 'functions', 'old.cjs'), 'exports.run = (e) => e.x * 2;');
   expect(await run(null, { x: 21 }, { target: './functions/old.cjs#run' })).toBe(42);

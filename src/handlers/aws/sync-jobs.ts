@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Json, JsonObject } from '../../lib/json.js';
-import { CANCELLED, type Handler, type HandlerContext, TaskFailure } from '../handler.js';
+import { CANCELLED, type Handler, type HandlerContext, narrowed, TaskFailure } from '../handler.js';
 import { splitSuffix } from '../resource.js';
 import { withMetadata } from './metadata.js';
 import { CLUSTER_JOBS } from './cluster-jobs.js';
@@ -78,7 +78,7 @@ async function wait(
   } catch (error) {
     if (context.signal.aborted && context.signal.reason === CANCELLED) {
       await stopJob(job, submitted, parameters, (request) =>
-        ask(request, { ...context, signal: AbortSignal.timeout(10_000) }),
+        ask(request, narrowed(context, { signal: AbortSignal.timeout(10_000) })),
       ).catch((failure) => {
         context.log.warn('A job could not be stopped.', { error: String(failure) });
       });

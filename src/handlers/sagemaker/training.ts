@@ -6,7 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject, type JsonObject } from '../../lib/json.js';
-import type { Handler, HandlerContext } from '../handler.js';
+import { type Handler, type HandlerContext, narrowed } from '../handler.js';
 import type { BackgroundJobs } from './background.js';
 import {
   completed,
@@ -63,7 +63,7 @@ export function trainingHandlers(options: SageMakerOptions, background: Backgrou
         if (!job.finished) {
           const detached = await detachedContext(job, context, options);
           background.start(job.name, async (signal) => {
-            await perform(job, { ...detached, signal }, options);
+            await perform(job, narrowed(detached, { signal }), options);
           });
         }
         return { TrainingJobArn: job.arn };
@@ -144,7 +144,7 @@ async function perform(
     });
   };
   const limit = runtimeLimit(job.request, context.signal);
-  const limited: HandlerContext = { ...context, signal: limit.signal };
+  const limited = narrowed(context, { signal: limit.signal });
   try {
     limited.signal.throwIfAborted();
     await save(entered(restarted(description, now()), 'Downloading', now()));
@@ -197,10 +197,9 @@ async function detachedContext(
 ): Promise<HandlerContext> {
   const folder = join(options.workFolder, job.name);
   await mkdir(folder, { recursive: true });
-  return {
-    ...context,
+  return narrowed(context, {
     heartbeat: () => undefined,
     progress: (done, total, note) => context.log.debug(note ?? 'training', { done, total }),
     scratch: async () => folder,
-  };
+  });
 }

@@ -5,7 +5,7 @@
 import { userInfo } from 'node:os';
 import { getOwn, isArray, isObject, type Json, type JsonObject } from '../../../lib/json.js';
 import type { RunStore, RunWriter } from '../../../ml/tracking/run-store.js';
-import type { Handler, HandlerContext } from '../../handler.js';
+import { type Handler, type HandlerContext, narrowed } from '../../handler.js';
 
 export function tracked(handler: Handler, runs: RunStore): Handler {
   return {
@@ -18,7 +18,7 @@ export function tracked(handler: Handler, runs: RunStore): Handler {
         context.progress(done, total, note, details);
       };
       try {
-        const result = await handler.run(parameters, { ...context, progress });
+        const result = await handler.run(parameters, narrowed(context, { progress }));
         await record.finish(result);
         return result;
       } catch (error) {
