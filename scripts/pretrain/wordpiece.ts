@@ -4,6 +4,9 @@
  * tokenizer files that transformers and transformers.js read.
  */
 
+import type { Json, JsonObject } from '../../src/lib/json.js';
+import { addedToken, BERT, wordPieceTokenizer } from '../../src/ml/encoder/tokenizer-files.js';
+
 export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
 
 /** Emoji known as whole tokens wherever they stand. */
@@ -115,71 +118,28 @@ export function tokenizerFiles(
   vocabulary: readonly string[],
   maxLength: number,
 ): Record<string, unknown> {
-  const id = (token: string): number => vocabulary.indexOf(token);
-  const added = (content: string, special: boolean) => ({
-    id: id(content),
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special,
-  });
-  const special = (token: string) => [token, { id: token, ids: [id(token)], tokens: [token] }];
-  const [cls, sep] = [
-    { SpecialToken: { id: '[CLS]', type_id: 0 } },
-    { SpecialToken: { id: '[SEP]', type_id: 0 } },
+  const settings = { do_lower_case: true, strip_accents: null, tokenize_chinese_chars: true };
+  const tokenizer = wordPieceTokenizer(vocabulary, settings);
+  const emoji = EMOJI.map((token) => ({
+    ...addedToken(token, vocabulary.indexOf(token), false),
+    special: false,
+  }));
+  const processor = tokenizer.post_processor as JsonObject;
+  const first = processor.single as readonly Json[];
+  const second = [
+    { Sequence: { id: 'B', type_id: 1 } },
+    { SpecialToken: { id: '[SEP]', type_id: 1 } },
   ];
-  const names = {
-    unk_token: '[UNK]',
-    sep_token: '[SEP]',
-    pad_token: '[PAD]',
-    cls_token: '[CLS]',
-    mask_token: '[MASK]',
-  };
+  const { tokenizer_class, ...names } = BERT;
   return {
     'tokenizer.json': {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: [
-        ...SPECIAL_TOKENS.map((token) => added(token, true)),
-        ...EMOJI.map((token) => added(token, false)),
-      ],
-      normalizer: {
-        type: 'BertNormalizer',
-        clean_text: true,
-        handle_chinese_chars: true,
-        strip_accents: null,
-        lowercase: true,
-      },
-      pre_tokenizer: { type: 'BertPreTokenizer' },
-      post_processor: {
-        type: 'TemplateProcessing',
-        single: [cls, { Sequence: { id: 'A', type_id: 0 } }, sep],
-        pair: [
-          cls,
-          { Sequence: { id: 'A', type_id: 0 } },
-          sep,
-          { Sequence: { id: 'B', type_id: 1 } },
-          { SpecialToken: { id: '[SEP]', type_id: 1 } },
-        ],
-        special_tokens: Object.fromEntries(['[CLS]', '[SEP]'].map(special)),
-      },
-      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-      model: {
-        type: 'WordPiece',
-        unk_token: '[UNK]',
-        continuing_subword_prefix: '##',
-        max_input_chars_per_word: 100,
-        vocab: Object.fromEntries(vocabulary.map((token, index) => [token, index])),
-      },
+      ...tokenizer,
+      added_tokens: [...(tokenizer.added_tokens as readonly Json[]), ...emoji],
+      post_processor: { ...processor, pair: [...first, ...second] },
     },
     'tokenizer_config.json': {
-      tokenizer_class: 'BertTokenizer',
-      do_lower_case: true,
-      strip_accents: null,
-      tokenize_chinese_chars: true,
+      tokenizer_class,
+      ...settings,
       model_max_length: maxLength,
       ...names,
     },

@@ -28,7 +28,10 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   };
   const words = lines('vocab.txt');
   if (words !== null)
-    return { tokenizer: wordPiece(words, config), config: { ...BERT, ...config } };
+    return {
+      tokenizer: wordPieceTokenizer(words.at(-1) === '' ? words.slice(0, -1) : words, config),
+      config: { ...BERT, ...config },
+    };
   const [vocabulary, merges] = [json('vocab.json'), lines('merges.txt')];
   if (vocabulary !== null && merges !== null) {
     return { tokenizer: bytePairs(vocabulary, merges), config: { ...ROBERTA, ...config } };
@@ -38,7 +41,7 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   );
 }
 
-const BERT: JsonObject = {
+export const BERT: JsonObject = {
   tokenizer_class: 'BertTokenizer',
   unk_token: '[UNK]',
   sep_token: '[SEP]',
@@ -55,8 +58,8 @@ const ROBERTA: JsonObject = {
   mask_token: '<mask>',
 };
 
-function wordPiece(lines: readonly string[], config: JsonObject): JsonObject {
-  const words = lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+/** BERT's `tokenizer.json` over a vocabulary; a word's id is its place. */
+export function wordPieceTokenizer(words: readonly string[], config: JsonObject): JsonObject {
   const vocab = Object.fromEntries(words.map((word, id) => [word, id]));
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((name) => name in vocab);
   const lowercase = config.do_lower_case !== false;
@@ -127,7 +130,7 @@ function bytePairs(vocab: JsonObject, lines: readonly string[]): JsonObject {
   };
 }
 
-function addedToken(content: string, id: number, lstrip: boolean): JsonObject {
+export function addedToken(content: string, id: number, lstrip: boolean): JsonObject {
   return {
     id,
     content,

@@ -13,7 +13,7 @@ import { floatTensor } from '../../../src/ml/onnx/tensor.js';
 export const LABELS = 3;
 export const SHAPE = { batch: 4, sequence: 10 };
 
-const SMALL = {
+export const SMALL = {
   model_type: 'bert',
   vocab_size: 50,
   hidden_size: 16,

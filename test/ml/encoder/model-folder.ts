@@ -6,15 +6,15 @@ import { exportModel } from '../../../src/ml/encoder/export.js';
 import { encoderParameters, initialise } from '../../../src/ml/encoder/parameters.js';
 import { SeededRandom } from '../../../src/ml/onnx/seeded-random.js';
 import type { FloatTensor } from '../../../src/ml/onnx/tensor.js';
+import { SPECIAL_TOKENS, wordPieceTokenizer } from './wordpiece.js';
 
-const SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 const WORDS =
   'the a it was is and but not very good great bad awful slow fast food room app it crashed arrived on monday tuesday'.split(
     ' ',
   );
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789.,!?'];
 const VOCABULARY = [
-  ...new Set([...SPECIAL, ...WORDS, ...LETTERS, ...LETTERS.map((letter) => `##${letter}`)]),
+  ...new Set([...SPECIAL_TOKENS, ...WORDS, ...LETTERS, ...LETTERS.map((letter) => `##${letter}`)]),
 ];
 
 export const TINY_CONFIG = {
@@ -51,62 +51,15 @@ export function writeJson(folder: string, file: string, value: unknown): void {
 }
 
 export function writeTokenizer(folder: string): void {
-  const token = (content: string) => ({
-    id: VOCABULARY.indexOf(content),
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  });
-  const special = (content: string) => [
-    content,
-    { id: content, ids: [VOCABULARY.indexOf(content)], tokens: [content] },
-  ];
-  const names = {
+  writeJson(folder, 'tokenizer.json', wordPieceTokenizer(VOCABULARY));
+  writeJson(folder, 'tokenizer_config.json', {
+    tokenizer_class: 'BertTokenizer',
+    do_lower_case: true,
+    model_max_length: 40,
     unk_token: '[UNK]',
     sep_token: '[SEP]',
     pad_token: '[PAD]',
     cls_token: '[CLS]',
     mask_token: '[MASK]',
-  };
-  writeJson(folder, 'tokenizer.json', {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: SPECIAL.map(token),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [
-        { SpecialToken: { id: '[CLS]', type_id: 0 } },
-        { Sequence: { id: 'A', type_id: 0 } },
-        { SpecialToken: { id: '[SEP]', type_id: 0 } },
-      ],
-      pair: [],
-      special_tokens: Object.fromEntries(['[CLS]', '[SEP]'].map(special)),
-    },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(VOCABULARY.map((word, id) => [word, id])),
-    },
-  });
-  writeJson(folder, 'tokenizer_config.json', {
-    tokenizer_class: 'BertTokenizer',
-    do_lower_case: true,
-    model_max_length: 40,
-    ...names,
   });
 }

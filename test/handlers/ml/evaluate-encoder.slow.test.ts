@@ -5,68 +5,21 @@ import { evaluateHandler } from '../../../src/handlers/ml/evaluate.js';
 import type { JsonObject } from '../../../src/lib/json.js';
 import { exportModel } from '../../../src/ml/encoder/export.js';
 import { bench } from '../../services/support/handler-context.js';
-import { seededParameters, smallConfig } from '../../ml/encoder/fixture.js';
+import { seededParameters, SMALL, smallConfig } from '../../ml/encoder/fixture.js';
+import { SPECIAL_TOKENS, wordPieceTokenizer } from '../../ml/encoder/wordpiece.js';
 
-const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'so', 'not', '##ly'];
+const words = [...SPECIAL_TOKENS, 'good', 'bad', 'so', 'not', '##ly'];
 
 /** A folder as fine-tuning writes it: config, tokenizer, one ONNX graph; weights seeded, untrained. */
 async function modelFolder(folder: string): Promise<void> {
   const config = {
-    model_type: 'bert',
-    vocab_size: 50,
-    hidden_size: 16,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    intermediate_size: 32,
-    max_position_embeddings: 12,
-    type_vocab_size: 2,
+    ...SMALL,
     stepwell_pooling: 'mean',
     id2label: { 0: 'positive', 1: 'neutral', 2: 'negative' },
   };
-  const tokenizer = {
-    version: '1.0',
-    added_tokens: words.slice(0, 5).map((content, id) => ({
-      id,
-      content,
-      special: true,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-    })),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [
-        { SpecialToken: { id: '[CLS]', type_id: 0 } },
-        { Sequence: { id: 'A', type_id: 0 } },
-        { SpecialToken: { id: '[SEP]', type_id: 0 } },
-      ],
-      pair: [],
-      special_tokens: {
-        '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
-        '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
-      },
-    },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(words.map((word, id) => [word, id])),
-    },
-  };
   await mkdir(join(folder, 'onnx'), { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(wordPieceTokenizer(words)));
   await writeFile(
     join(folder, 'tokenizer_config.json'),
     JSON.stringify({ model_max_length: 12, tokenizer_class: 'BertTokenizer' }),
