@@ -7,6 +7,7 @@
 import { getOwn, isObject, type Json, type JsonObject } from '../lib/json.js';
 import type { KeysOf } from './aws/assumed-role.js';
 import type { Keys } from './aws/clients.js';
+import { namesCredentials, regionOf } from './aws/environment.js';
 import { sdkMetadata, serviceCause, uuidOf } from './aws-metadata.js';
 import type { Config } from './config/config.js';
 import { type Handler, type HandlerContext, TaskFailure } from './handler.js';
@@ -252,22 +253,13 @@ function notConfigured(functionName: string): TaskFailure {
   );
 }
 
-/** Credentials that the environment names; instance metadata is never asked. */
-const CREDENTIAL_VARIABLES = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-];
-
 async function defaultClient(config: Config): Promise<LambdaClient | null> {
   const { env } = process;
   const endpoint = env.AWS_ENDPOINT_URL_LAMBDA ?? env.AWS_ENDPOINT_URL ?? config.aws.endpoint;
-  const hasCredentials = CREDENTIAL_VARIABLES.some((variable) => (env[variable] ?? '') !== '');
+  const hasCredentials = namesCredentials(env);
   if (endpoint === null && !hasCredentials) return null;
   const { InvokeCommand, LambdaClient: SdkClient } = await import('@aws-sdk/client-lambda');
-  const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? config.aws.region ?? 'us-east-1';
+  const region = regionOf(env, config);
   const ownKeys = hasCredentials ? null : { accessKeyId: 'test', secretAccessKey: 'test' };
   const makeClient = (keys: Keys | null) =>
     new SdkClient({

@@ -58,18 +58,8 @@ export function describeExecution(
 /** What the row alone tells, when the journal cannot be read: input and output are left out. */
 export function describeRow(row: ListedExecution): WireObject {
   return {
-    executionArn: row.arn,
-    stateMachineArn: row.stateMachineArn,
-    name: row.name,
-    status: row.status,
-    startDate: epochSeconds(row.startedAt),
-    stopDate: seconds(row.stoppedAt),
+    ...listExecution(row),
     inputDetails: { included: false },
-    mapRunArn: row.mapRunArn ?? undefined,
-    stateMachineVersionArn: row.stateMachineVersionArn ?? undefined,
-    stateMachineAliasArn: row.stateMachineAliasArn ?? undefined,
-    redriveCount: row.redriveCount,
-    redriveDate: seconds(row.redrivenAt),
     redriveStatus: 'NOT_REDRIVABLE',
     redriveStatusReason: 'Execution is quarantined: its journal is damaged',
   };

@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.js';
 import { type HandlerContext, TaskFailure } from '../handler.js';
 import { resolveSecret } from '../secrets.js';
+import { namesCredentials, regionOf } from './environment.js';
 import { packageOf, pascalCase } from './naming.js';
 
 export interface Keys {
@@ -67,14 +68,6 @@ export interface Sdk {
   ownKeys(context: HandlerContext): Promise<Keys>;
 }
 
-/** Credentials that the environment names; instance metadata is never asked. */
-const CREDENTIAL_VARIABLES = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-];
 /** Clients kept; with assumed roles their number is up to the machines. */
 const MAX_CLIENTS = 200;
 
@@ -83,12 +76,11 @@ export function createSdk(options: SdkOptions): Sdk {
   const environment = options.environment ?? process.env;
   const load = options.load ?? ((name) => import(name) as Promise<Record<string, unknown>>);
   const given = (name: string): boolean => (environment[name] ?? '') !== '';
-  const hasCredentials = CREDENTIAL_VARIABLES.some(given);
+  const hasCredentials = namesCredentials(environment);
   const namesEndpoint = Object.keys(environment).some(
     (name) => name.startsWith('AWS_ENDPOINT_URL') && given(name),
   );
-  const region =
-    environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? config.aws.region ?? 'us-east-1';
+  const region = regionOf(environment, config);
   const endpoint = namesEndpoint ? null : config.aws.endpoint;
   const clients = new Map<string, Promise<Service>>();
 

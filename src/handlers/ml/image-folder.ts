@@ -7,21 +7,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '../../lib/json.js';
 import { prepareImageFolder } from '../../ml/data/image-folder.js';
+import type { PreprocessParameters } from '../../ml/data/preprocess.js';
 import type { Handler, HandlerContext } from '../handler.js';
-import { ADDRESS, type Address, asTask, locate } from './ingest-support.js';
+import { ADDRESS, type Address, asTask, locate, SPLIT } from './ingest-support.js';
 
 interface Parameters {
   readonly source: Address;
-  readonly split?: {
-    readonly testSize?: number;
-    readonly validationSize?: number;
-    readonly seed?: number | string;
-    readonly stratify?: boolean;
-  };
+  readonly split?: NonNullable<PreprocessParameters['split']>;
   readonly onBadImage?: 'fail' | 'skip';
 }
-
-const share: Json = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
 
 export const imageFolderHandler: Handler = {
   resource: 'ml:image-folder',
@@ -33,16 +27,7 @@ export const imageFolderHandler: Handler = {
     additionalProperties: false,
     properties: {
       source: ADDRESS,
-      split: {
-        type: 'object',
-        additionalProperties: false,
-        properties: {
-          testSize: share,
-          validationSize: share,
-          seed: { type: ['integer', 'string'] },
-          stratify: { type: 'boolean' },
-        },
-      },
+      split: SPLIT,
       onBadImage: { enum: ['fail', 'skip'] },
     },
   },

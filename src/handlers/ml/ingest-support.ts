@@ -22,6 +22,20 @@ export const ADDRESS: JsonObject = {
   ],
 };
 
+const share: Json = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
+
+/** How a dataset is split into its sides. */
+export const SPLIT: JsonObject = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    testSize: share,
+    validationSize: share,
+    seed: { type: ['integer', 'string'] },
+    stratify: { type: 'boolean' },
+  },
+};
+
 export type Address = string | { readonly uri: string };
 
 export function uriOf(address: Address): string {

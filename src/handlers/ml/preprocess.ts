@@ -3,11 +3,10 @@ import type { Json, JsonObject } from '../../lib/json.js';
 import { datasetRows } from '../../ml/data/dataset.js';
 import { type PreprocessParameters, preprocess } from '../../ml/data/preprocess.js';
 import type { Handler, HandlerContext } from '../handler.js';
-import { ADDRESS, type Address, asTask, locate, uriOf } from './ingest-support.js';
+import { ADDRESS, type Address, asTask, locate, SPLIT, uriOf } from './ingest-support.js';
 
 const flag: Json = { type: 'boolean' };
 const column: Json = { type: 'string', minLength: 1 };
-const share: Json = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
 
 const PARAMETERS: JsonObject = {
   type: 'object',
@@ -34,16 +33,7 @@ const PARAMETERS: JsonObject = {
         dropDuplicates: flag,
       },
     },
-    split: {
-      type: 'object',
-      additionalProperties: false,
-      properties: {
-        testSize: share,
-        validationSize: share,
-        seed: { type: ['integer', 'string'] },
-        stratify: flag,
-      },
-    },
+    split: SPLIT,
     keepColumns: { type: 'array', items: column, maxItems: 32, uniqueItems: true },
     onUnknownLabel: { enum: ['drop', 'fail'] },
   },
