@@ -14,7 +14,7 @@ import type {
   StoreSize,
   Stray,
 } from './care.js';
-import type { SqliteDatabase } from './sqlite-file.js';
+import type { DocumentAccess } from './sqlite-documents.js';
 import {
   type ExecutionRecord,
   READ_COLUMNS,
@@ -26,10 +26,9 @@ import {
 import { asBytes, withTexts } from './sqlite-text.js';
 import type { ExecutionRow, JournalCommit, Page, Store } from './store.js';
 
-export interface SqliteAccess {
-  readonly database: SqliteDatabase;
+export interface SqliteAccess extends DocumentAccess {
   readonly path: string;
-  read<T>(query: () => T): T;
+  /** Runs a change in a transaction of this connection. */
   write<T>(change: () => T): Promise<T>;
   frozen<T>(work: (store: Store) => Promise<T>): Promise<T>;
 }

@@ -1,8 +1,9 @@
 /** Small documents in the SQLite store: compare-and-set by revision, durable before they answer. */
 import type { Json } from '../lib/json.js';
-import type { SqliteDatabase } from './sqlite-file.js';
+import type { SqliteDatabase, SqlValue } from './sqlite-file.js';
 import { textKey } from './sqlite-rows.js';
 import { asBytes, withTexts } from './sqlite-text.js';
+import { WRITE } from './sqlite-writes.js';
 import type { Document, DocumentStore, Page } from './store.js';
 
 /** Sorts after every id with the same prefix. */
@@ -14,7 +15,8 @@ export interface DocumentAccess {
   readonly database: SqliteDatabase;
   /** Runs a read, with SQLite's errors explained. */
   read<T>(query: () => T): T;
-  write<T>(change: () => T): Promise<T>;
+  /** Hands a write as values to the queue. */
+  send<T>(encode: (values: SqlValue[]) => void): Promise<T>;
 }
 
 interface DocumentRecord {
@@ -25,18 +27,11 @@ interface DocumentRecord {
 
 export class SqliteDocuments implements DocumentStore {
   readonly #get;
-  readonly #put;
-  readonly #remove;
   readonly #list;
 
   constructor(private readonly access: DocumentAccess) {
     const { database } = access;
     this.#get = database.prepare(`SELECT ${COLUMNS} FROM documents WHERE kind = ? AND id = ?`);
-    this.#put = database.prepare(
-      `INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body`,
-    );
-    this.#remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
     this.#list = database.prepare(
       `SELECT ${COLUMNS} FROM documents
        WHERE kind = ? AND id > ? AND id >= ? AND id <= ?
@@ -56,17 +51,15 @@ export class SqliteDocuments implements DocumentStore {
     expected: number | null | 'any',
   ): Promise<number | 'conflict'> {
     const text = JSON.stringify(body);
-    return this.access.write(() => {
-      const current = this.#find(kind, textKey(id))?.revision ?? null;
-      if (expected !== 'any' && expected !== current) return 'conflict';
-      const revision = (current ?? 0) + 1;
-      this.#put.run([textKey(kind), id, revision, text]);
-      return revision;
+    return this.access.send((values) => {
+      values.push(WRITE.putDocument, textKey(kind), textKey(id), text, expected);
     });
   }
 
   async remove(kind: string, id: string): Promise<boolean> {
-    return this.access.write(() => this.#remove.run([kind, id]).changes > 0);
+    return this.access.send((values) => {
+      values.push(WRITE.removeDocument, kind, id);
+    });
   }
 
   async list(
@@ -82,6 +75,35 @@ export class SqliteDocuments implements DocumentStore {
 
   #find(kind: string, id: string): DocumentRecord | null {
     return (withTexts(this.#get.all([kind, id]))[0] as DocumentRecord | undefined) ?? null;
+  }
+}
+
+/** The writes of documents on one connection, inside the caller's transaction. */
+export class DocumentWrites {
+  readonly #revision;
+  readonly #put;
+  readonly #remove;
+
+  constructor(database: SqliteDatabase) {
+    this.#revision = database.prepare('SELECT revision FROM documents WHERE kind = ? AND id = ?');
+    this.#put = database.prepare(
+      `INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body`,
+    );
+    this.#remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+  }
+
+  put(kind: string, id: string, body: string, expected: SqlValue): number | 'conflict' {
+    const [record] = this.#revision.all([kind, id]) as { revision: number }[];
+    const current = record?.revision ?? null;
+    if (expected !== 'any' && expected !== current) return 'conflict';
+    const revision = (current ?? 0) + 1;
+    this.#put.run([kind, id, revision, body]);
+    return revision;
+  }
+
+  remove(kind: string, id: string): boolean {
+    return this.#remove.run([kind, id]).changes > 0;
   }
 }
 

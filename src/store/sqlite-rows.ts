@@ -6,19 +6,21 @@ import type { SqlValue } from './sqlite-file.js';
 import { asBytes } from './sqlite-text.js';
 import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
 
-/** Columns of ExecutionRow in the order of `rowValues`, but for `details` and `arn`. */
-export const ROW_COLUMNS = [
+/** Columns that say what an execution is: they stay as its first commit wrote them. */
+const FIXED_COLUMNS = [
   'name',
   'state_machine_arn',
   'state_machine_version_arn',
   'state_machine_alias_arn',
   'map_run_arn',
-  'status',
   'started_at',
-  'stopped_at',
-  'redrive_count',
-  'redriven_at',
 ] as const;
+
+/** Columns that change when an execution ends or is redriven. */
+export const CHANGING_COLUMNS = ['status', 'stopped_at', 'redrive_count', 'redriven_at'] as const;
+
+/** Columns of ExecutionRow in the order of `rowValues`, but for `details` and `arn`. */
+export const ROW_COLUMNS = [...FIXED_COLUMNS, ...CHANGING_COLUMNS] as const;
 
 /** Id, ARN, details and the columns above, as a query names them. */
 export const READ_COLUMNS = [
@@ -35,8 +37,8 @@ export function rowValues(row: ExecutionRow): SqlValue[] {
     row.stateMachineVersionArn,
     row.stateMachineAliasArn,
     row.mapRunArn,
-    row.status,
     row.startedAt,
+    row.status,
     row.stoppedAt,
     row.redriveCount,
     row.redrivenAt,

@@ -1,12 +1,12 @@
 /**
  * The default store: one SQLite file that any SQLite tool can open (`SELECT * FROM history`).
  * A commit is durable when its promise resolves: WAL, synchronous=FULL, one fsync for all commits of
- * an event-loop turn. The compare-and-set is done by SQL on the row itself, never by a cache.
+ * a batch. Reads are made here; under load a thread of its own writes (sqlite-queue.ts). The
+ * compare-and-set is done by SQL on the row itself, never by a cache.
  */
 import { resolve } from 'node:path';
 import { assert } from '../lib/assert.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
-import { EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
 import type { StoreCare } from './care.js';
 import { type SqliteAccess, SqliteCare } from './sqlite-care.js';
@@ -18,11 +18,13 @@ import {
   type SqliteStatement,
   unavailable,
 } from './sqlite-file.js';
-import { WriteGroup } from './sqlite-group.js';
 import { type Ownership, own, signOwner } from './sqlite-owner.js';
-import { type ExecutionRecord, listQuery, rowValues, textKey, toRow } from './sqlite-rows.js';
+import { WriteQueue, type WhereWritten } from './sqlite-queue.js';
+import { type ExecutionRecord, listQuery, toRow } from './sqlite-rows.js';
 import { prepareStatements, type Statements } from './sqlite-statements.js';
 import { withTexts } from './sqlite-text.js';
+import { WriterThread } from './sqlite-thread.js';
+import { encodeCommit, type KnownRow, WRITE } from './sqlite-writes.js';
 import type {
   Commit,
   DocumentStore,
@@ -36,14 +38,16 @@ import type {
 } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
-/** Ids of executions lately written to; forgetting one costs a lookup. */
-const REMEMBERED_IDS = 100_000;
+/** Rows of executions lately written to; forgetting one costs an UPDATE that writes every column. */
+const REMEMBERED_ROWS = 20_000;
 
 export interface SqliteOptions {
   /** Look at a store that another process drives; every write is refused. */
   readonly readOnly?: boolean;
   /** Greatest size of the file in pages of 4 KiB; beyond it the disk counts as full. */
   readonly maxPages?: number;
+  /** Which thread writes. Default: `auto`. */
+  readonly where?: WhereWritten;
 }
 
 export class SqliteStore implements Store {
@@ -54,8 +58,10 @@ export class SqliteStore implements Store {
   readonly #path: string;
   readonly #ownership: Ownership | null;
   readonly #sql: Statements;
-  readonly #group: WriteGroup;
-  readonly #ids = new Map<ExecutionArn, number>();
+  readonly #queue: WriteQueue;
+  readonly #rows = new Map<ExecutionArn, KnownRow>();
+  /** Rows of commits sent in an earlier one are not remembered: another write came between. */
+  #generation = 0;
   readonly #lists = new Map<string, SqliteStatement>();
   #closed = false;
 
@@ -70,7 +76,7 @@ export class SqliteStore implements Store {
       createSchema(database, file);
       signOwner(database);
       if (options.maxPages !== undefined) database.pragma(`max_page_count = ${options.maxPages}`);
-      return new SqliteStore(database, file, ownership);
+      return new SqliteStore(database, file, ownership, options);
     } catch (error) {
       ownership.release();
       throw unavailable(error, file);
@@ -89,7 +95,12 @@ export class SqliteStore implements Store {
     }
   }
 
-  private constructor(database: SqliteDatabase, path: string, ownership: Ownership | null) {
+  private constructor(
+    database: SqliteDatabase,
+    path: string,
+    ownership: Ownership | null,
+    { maxPages, where = 'auto' }: SqliteOptions = {},
+  ) {
     this.#database = database;
     this.#path = path;
     this.#ownership = ownership;
@@ -98,15 +109,24 @@ export class SqliteStore implements Store {
         ? `sqlite:${path} (read-only)`
         : `sqlite:${path} (a crash loses nothing that was acknowledged)`;
     this.#sql = this.#explained(() => prepareStatements(database));
-    this.#group = new WriteGroup(database, path, () => this.#ids.clear());
+    this.#queue = new WriteQueue({
+      database,
+      path,
+      where,
+      startThread: () => new WriterThread({ path, maxPages: maxPages ?? null }),
+    });
     if (ownership === null) {
-      this.#group.stop(new StoreUnavailable(`The store ${path} was opened read-only.`));
+      this.#queue.refuse(new StoreUnavailable(`The store ${path} was opened read-only.`));
     }
     const access: SqliteAccess = {
       database,
       path,
       read: (query) => this.#explained(query),
-      write: (change) => this.#group.add(change),
+      send: (encode) => this.#queue.send(encode),
+      write: (change) => {
+        this.#forgetRows();
+        return this.#queue.run(change);
+      },
       frozen: (work) => SqliteStore.#frozen(path, work),
     };
     this.documents = new SqliteDocuments(access);
@@ -115,7 +135,13 @@ export class SqliteStore implements Store {
 
   async commit(commit: Commit): Promise<'committed' | 'conflict'> {
     assert(commit.row.arn === commit.arn, 'A commit carries the row of its own execution.');
-    return this.#group.add(() => this.#apply(commit));
+    const known = this.#rows.get(commit.arn);
+    const generation = this.#generation;
+    const result = await this.#queue.send<'committed' | 'conflict'>((values) => {
+      encodeCommit(values, commit, known);
+    });
+    if (result === 'committed' && generation === this.#generation) this.#remember(commit);
+    return result;
   }
 
   async load(arn: ExecutionArn): Promise<readonly JournalCommit[]> {
@@ -162,9 +188,8 @@ export class SqliteStore implements Store {
   }
 
   async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs): Promise<void> {
-    return this.#group.add(() => {
-      const id = this.#idOf(arn);
-      if (id !== null) this.#sql.touchTimer.run([dueAt, id, key]);
+    return this.#queue.send((values) => {
+      values.push(WRITE.touchTimer, arn, key, dueAt);
     });
   }
 
@@ -176,9 +201,8 @@ export class SqliteStore implements Store {
   }
 
   async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
-    return this.#group.add(() => {
-      const id = this.#idOf(arn);
-      if (id !== null) this.#sql.dropEffect.run([id, key]);
+    return this.#queue.send((values) => {
+      values.push(WRITE.dropEffect, arn, key);
     });
   }
 
@@ -190,11 +214,10 @@ export class SqliteStore implements Store {
   }
 
   async remove(arn: ExecutionArn): Promise<void> {
-    return this.#group.add(() => {
-      const id = this.#idOf(arn);
-      if (id === null) return;
-      this.#ids.delete(arn);
-      for (const statement of this.#sql.removals) statement.run([id]);
+    this.#rows.delete(arn);
+    this.#generation += 1;
+    return this.#queue.send((values) => {
+      values.push(WRITE.remove, arn);
     });
   }
 
@@ -202,8 +225,8 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#group.flush();
-    this.#group.stop(new StoreUnavailable(`The store ${this.#path} is closed.`));
+    this.#queue.refuse(new StoreUnavailable(`The store ${this.#path} is closed.`));
+    await this.#queue.close();
     try {
       if (this.#ownership !== null) this.#database.pragma('wal_checkpoint(TRUNCATE)');
     } catch {
@@ -211,55 +234,6 @@ export class SqliteStore implements Store {
     }
     this.#database.close();
     this.#ownership?.release();
-  }
-
-  /** One commit inside the group's transaction. A conflict has written nothing. */
-  #apply(commit: Commit): 'committed' | 'conflict' {
-    const id = this.#idOf(commit.arn);
-    const written = id === null ? this.#insert(commit) : this.#update(id, commit);
-    if (written === null) return 'conflict';
-    const { after, count, digest, facts } = commit;
-    this.#sql.insertCommit.run([written, after, count, digest, facts]);
-    for (const { key, dueAt } of commit.timers) {
-      if (dueAt === null) this.#sql.dropTimer.run([written, key]);
-      else this.#sql.setTimer.run([written, textKey(key), dueAt]);
-    }
-    for (const { key, effect } of commit.outbox) {
-      if (effect === null) this.#sql.dropEffect.run([written, key]);
-      else this.#sql.setEffect.run([written, textKey(key), JSON.stringify(effect)]);
-    }
-    return 'committed';
-  }
-
-  #insert(commit: Commit): number | null {
-    const { arn, after, previousDigest, row, count, digest } = commit;
-    if (after !== 0 || previousDigest !== EMPTY_DIGEST) return null;
-    const details = JSON.stringify(row.details);
-    const values = [textKey(arn), ...rowValues(row), details, count, digest];
-    const id = Number(this.#sql.insertExecution.run(values).lastInsertRowid);
-    this.#remember(arn, id);
-    return id;
-  }
-
-  /**
-   * Most commits change nothing but the position and the details: that statement touches no index.
-   * It declines when another column differs, and the full one decides.
-   */
-  #update(id: number, commit: Commit): number | null {
-    const head = [commit.after + commit.count, commit.digest, JSON.stringify(commit.row.details)];
-    const guard = [id, commit.after, commit.previousDigest];
-    const columns = rowValues(commit.row);
-    if (this.#sql.advance.run([...head, ...guard, ...columns]).changes > 0) return id;
-    return this.#sql.update.run([...head, ...columns, ...guard]).changes > 0 ? id : null;
-  }
-
-  #idOf(arn: ExecutionArn): number | null {
-    const remembered = this.#ids.get(arn);
-    if (remembered !== undefined) return remembered;
-    const [record] = this.#sql.id.all([arn]) as { id: number }[];
-    if (record === undefined) return null;
-    this.#remember(arn, record.id);
-    return record.id;
   }
 
   /** One statement per shape of filter. */
@@ -272,9 +246,19 @@ export class SqliteStore implements Store {
     return statement;
   }
 
-  #remember(arn: ExecutionArn, id: number): void {
-    if (this.#ids.size >= REMEMBERED_IDS) this.#ids.clear();
-    this.#ids.set(arn, id);
+  #forgetRows(): void {
+    this.#rows.clear();
+    this.#generation += 1;
+  }
+
+  /** Only what goes on is worth remembering. */
+  #remember({ arn, digest, row }: Commit): void {
+    if (row.status !== 'RUNNING') {
+      this.#rows.delete(arn);
+      return;
+    }
+    if (this.#rows.size >= REMEMBERED_ROWS) this.#rows.clear();
+    this.#rows.set(arn, { digest, row });
   }
 
   #explained<T>(query: () => T): T {

@@ -39,7 +39,7 @@ type Call =
   | { readonly is: 'sync'; readonly file: string }
   | { readonly is: 'ack'; readonly line: string };
 
-function record(folder: string): readonly Call[] {
+function record(folder: string, where: string): readonly Call[] {
   const [path, ledger, log] = ['a.db', 'acks', 'log'].map((name) => join(folder, name)) as [
     string,
     string,
@@ -48,7 +48,7 @@ function record(folder: string): readonly Call[] {
   const traced = [path, `${path}-wal`, ledger].flatMap((name) => ['-P', name]);
   const calls = 'trace=openat,pwrite64,write,fsync,fdatasync,ftruncate,close,unlink';
   const options = ['-f', '-xx', '-s', '100000', '-e', calls, ...traced, '-o', log];
-  const node = [process.execPath, '--import', TSX, WRITER, path, ledger];
+  const node = [process.execPath, '--import', TSX, WRITER, path, ledger, where];
   spawnSync('strace', [...options, ...node], { stdio: 'ignore' });
   return parse(readFileSync(log, 'latin1'), ledger);
 }
@@ -111,28 +111,31 @@ class Disk {
 }
 
 describe.skipIf(binary === null)('a power cut right after an acknowledgement', () => {
-  it('loses nothing that was acknowledged, whatever was not synced is dropped', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'stepwell-power-'));
-    try {
-      const calls = record(folder);
-      const acks = calls.filter((call) => call.is === 'ack');
-      expect(acks).toHaveLength(48);
-      const disk = new Disk();
-      for (const call of calls) {
-        disk.apply(call);
-        if (call.is !== 'ack') continue;
-        const [kind, seq] = call.line.split(' ');
-        const store = SqliteStore.open(disk.writeTo(folder));
-        const head = await store.care.head(executionArn('a'));
-        expect(head?.seq, call.line).toBeGreaterThanOrEqual(Number(seq));
-        expect(await store.load(executionArn('a'))).toHaveLength(head?.seq ?? 0);
-        if (kind === 'doc') {
-          expect(await store.documents.get('note', `n${seq}`), call.line).not.toBeNull();
+  it.each(['main', 'thread'])(
+    'loses nothing that was acknowledged, whatever was not synced is dropped (%s)',
+    async (where) => {
+      const folder = mkdtempSync(join(tmpdir(), 'stepwell-power-'));
+      try {
+        const calls = record(folder, where);
+        const acks = calls.filter((call) => call.is === 'ack');
+        expect(acks).toHaveLength(48);
+        const disk = new Disk();
+        for (const call of calls) {
+          disk.apply(call);
+          if (call.is !== 'ack') continue;
+          const [kind, seq] = call.line.split(' ');
+          const store = SqliteStore.open(disk.writeTo(folder));
+          const head = await store.care.head(executionArn('a'));
+          expect(head?.seq, call.line).toBeGreaterThanOrEqual(Number(seq));
+          expect(await store.load(executionArn('a'))).toHaveLength(head?.seq ?? 0);
+          if (kind === 'doc') {
+            expect(await store.documents.get('note', `n${seq}`), call.line).not.toBeNull();
+          }
+          await store.close();
         }
-        await store.close();
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
       }
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+    },
+  );
 });

@@ -14,21 +14,26 @@ import { commitAfter, EMPTY_HEAD, executionArn, headAfter } from './fixtures.js'
 
 const OTHER_PROCESS = new URL('./sqlite-other-process.ts', import.meta.url).pathname;
 
-storeConformance('SqliteStore', () => {
-  let folder = '';
-  const open = async () => SqliteStore.open(join(folder, 'stepwell.db'));
-  return {
-    open: async () => {
-      folder = await mkdtemp(join(tmpdir(), 'stepwell-sqlite-'));
-      return open();
+for (const where of ['main', 'thread'] as const) {
+  storeConformance(
+    `SqliteStore, written by the ${where} thread`.replace('thread thread', 'writer thread'),
+    () => {
+      let folder = '';
+      const open = async () => SqliteStore.open(join(folder, 'stepwell.db'), { where });
+      return {
+        open: async () => {
+          folder = await mkdtemp(join(tmpdir(), 'stepwell-sqlite-'));
+          return open();
+        },
+        reopen: async (store) => {
+          await store.close();
+          return open();
+        },
+        cleanUp: () => rm(folder, { recursive: true, force: true }),
+      };
     },
-    reopen: async (store) => {
-      await store.close();
-      return open();
-    },
-    cleanUp: () => rm(folder, { recursive: true, force: true }),
-  };
-});
+  );
+}
 
 describe('SqliteStore as a file', () => {
   let folder: string;
