@@ -12,11 +12,15 @@ export interface StoreOption {
   readonly store?: string;
 }
 
+const FLAG = '--store <spec>';
+const KINDS = "where executions are kept: 'sqlite:PATH' or 'redis://HOST:PORT'";
+
+export const STORE_OPTION = [FLAG, KINDS] as const;
+/** Where executions are driven, they may be kept in memory, too. */
+export const DRIVING_STORE_OPTION = [FLAG, `${KINDS}, or 'memory'`] as const;
+
 export function withStoreOption(command: Command): Command {
-  return command.option(
-    '--store <spec>',
-    "where executions are kept: 'sqlite:PATH' or 'redis://HOST:PORT'",
-  );
+  return command.option(...STORE_OPTION);
 }
 
 export function storeSpec(options: StoreOption): string {

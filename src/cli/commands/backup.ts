@@ -48,14 +48,27 @@ export function addBackup(program: Command): void {
   command('export', 'write the journal of one execution as JSON lines')
     .argument('<execution>', 'name or ARN')
     .option('-o, --output <file>', 'file to write (default: standard output)')
+    .addHelpText('after', EXPORT_HELP)
     .action(async (id: string, options: FileOptions) => exportExecution(id, options));
   command('import', 'put an exported execution into a store')
     .argument('<file>', 'file written by stepwell export')
     .option('--resume', 'import an execution that is not over: it goes on here', false)
+    .addHelpText('after', IMPORT_HELP)
     .action(async (file: string, options: FileOptions) => {
       process.exitCode = await importExecution(file, options);
     });
 }
+
+const EXPORT_HELP = `
+The first line says what the file is, the others are facts as they are stored.
+Example:
+  stepwell export run-1a2b3c4d5e -o run.jsonl`;
+
+const IMPORT_HELP = `
+Exit status: 0 imported, 2 nothing was done.
+Examples:
+  stepwell import run.jsonl --store sqlite:elsewhere.db
+  stepwell import run.jsonl --resume      not over: it goes on with the next start of the engine`;
 
 const BACKUP_HELP = `
 The file holds every journal and document and the key of task tokens: keep it as secret as the store.

@@ -17,6 +17,7 @@ import { readExecution, withStore } from '../kept.js';
 import { loadMocks } from '../mock-files.js';
 import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
+import { STORE_OPTION } from '../store-option.js';
 import { bold, dim, duration, yellow } from '../style.js';
 import { parseSeed, plannedResponders } from './simulate.js';
 
@@ -61,7 +62,7 @@ export function addCost(program: Command): void {
     )
     .option('--prices <file>', 'another price table, whole or in part')
     .option('--seed <number>', 'seed of the simulated run', parseSeed, 0)
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--json', 'print one line a state and a result line', false)
     .addHelpText('after', EXAMPLES)
     .action(async (id: string, options: CostCommand) => {

@@ -7,6 +7,7 @@ import { debugShell } from '../debug-shell.js';
 import { type DebugTarget, openDebugger } from '../debugging.js';
 import { readInput } from '../input.js';
 import { Problem } from '../problem.js';
+import { STORE_OPTION } from '../store-option.js';
 import { green } from '../style.js';
 import { parseSeed } from './simulate.js';
 
@@ -46,7 +47,7 @@ export function addDebug(program: Command): void {
     )
     .option('--live', 'real handlers and real time instead of mocks', false)
     .option('--name <name>', 'name of the execution')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--dap', 'speak the Debug Adapter Protocol on standard input and output', false)
     .option('--dap-port <port>', 'the same on this loopback port (0: any free one)', parsePort)

@@ -8,6 +8,7 @@ import { findExecution, readExecution, withStore } from '../kept.js';
 import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { type Beside, besideOf, beyondAws, damageOf, sizeOf, waitingOf } from '../status.js';
+import { STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
 
 interface LookOptions {
@@ -24,32 +25,55 @@ const STATUSES: readonly ExecutionStatus[] = [
 ];
 
 export function addExecutions(program: Command): void {
-  const look = (name: string, description: string): Command =>
+  const look = (name: string, description: string, examples: string): Command =>
     program
       .command(name)
       .description(description)
-      .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
-      .option('--json', 'print JSON', false);
+      .option(...STORE_OPTION)
+      .option('--json', 'print JSON', false)
+      .addHelpText('after', `\nExamples:${examples}`);
 
-  look('executions', 'list executions, newest first')
+  look(
+    'executions',
+    'list executions, newest first',
+    `
+  stepwell executions --status FAILED --limit 10
+  stepwell executions --store redis://127.0.0.1:6379 --json | jq -r .name`,
+  )
     .option('--status <status>', `only these: ${STATUSES.join(', ')}`)
     .option('--limit <n>', 'at most this many', '50')
     .action(async (options: LookOptions & { status?: string; limit: string }) => {
       await withStore(options, (store) => listExecutions(store, options));
     });
-  look('describe', 'status, input and result of one execution')
+  look(
+    'describe',
+    'status, input and result of one execution',
+    `
+  stepwell describe run-1a2b3c4d5e`,
+  )
     .argument('<execution>', 'name or ARN')
     .action(async (id: string, options: LookOptions) => {
       await withStore(options, (store) => describe(store, id, options));
     });
-  look('history', 'events of one execution, as GetExecutionHistory tells them')
+  look(
+    'history',
+    'events of one execution, as GetExecutionHistory tells them',
+    `
+  stepwell history run-1a2b3c4d5e
+  stepwell history run-1a2b3c4d5e --json | jq -c 'select(.type | endswith("Failed"))'`,
+  )
     .argument('<execution>', 'name or ARN')
     .action(async (id: string, options: LookOptions) => {
       await withStore(options, async (store) =>
         history((await readExecution(store, id)).facts, options),
       );
     });
-  look('stop', 'abort a running execution')
+  look(
+    'stop',
+    'abort a running execution',
+    `
+  stepwell stop run-1a2b3c4d5e --error Wrong.Input --cause 'the file of yesterday'`,
+  )
     .argument('<execution>', 'name or ARN')
     .option('--error <name>', 'error name to record')
     .option('--cause <text>', 'cause to record')

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { printExplanation } from '../explain-view.js';
 import { readExecution, withStore } from '../kept.js';
 import { Problem } from '../problem.js';
+import { STORE_OPTION } from '../store-option.js';
 
 interface ExplainOptions {
   readonly state?: string;
@@ -16,7 +17,7 @@ export function addExplain(program: Command): void {
     .argument('<execution>', 'name or ARN')
     .description('what each state did with its data, field by field, and why it went on as it did')
     .option('--state <name>', 'only visits of this state')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--json', 'print one line a visit', false)
     .addHelpText(
       'after',

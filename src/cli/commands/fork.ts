@@ -13,6 +13,7 @@ import { checkMachine, readInput, readMachine } from '../input.js';
 import { type KeptExecution, readExecution, withStore } from '../kept.js';
 import { EXIT, Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
+import { STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, duration, green, yellow } from '../style.js';
 import { watch } from '../watch.js';
 
@@ -46,7 +47,7 @@ export function addFork(program: Command): void {
     .option('--definition <file>', 'go on with this definition')
     .option('--name <name>', 'name of the new execution')
     .option('--dry-run', 'only show what is reused and what would run', false)
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--json', 'print one event a line and a result line', false)
     .addHelpText(

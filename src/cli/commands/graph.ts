@@ -13,6 +13,7 @@ import { checkMachine, readMachine } from '../input.js';
 import { type KeptExecution, readExecution, withStore } from '../kept.js';
 import { emit } from '../output.js';
 import { Problem } from '../problem.js';
+import { STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, green, red, yellow } from '../style.js';
 
 interface GraphOptions {
@@ -36,7 +37,7 @@ export function addGraph(program: Command): void {
     .option('-o, --output <file>', 'write to this file instead of standard output')
     .option('--run <execution>', 'lay this execution over the machine')
     .option('--compare <execution>', 'a second execution beside it, and where they part first')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--json', 'print one line with the picture as a member', false)
     .addHelpText(
       'after',

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { findExecution, withStore } from '../kept.js';
 import { mocksText, recordedMocks, writeMocks } from '../recording.js';
+import { STORE_OPTION } from '../store-option.js';
 
 interface MocksOptions {
   readonly store?: string;
@@ -14,7 +15,7 @@ export function addMocks(program: Command): void {
     .command('mocks')
     .argument('<execution>', 'name or ARN')
     .description('write the answers that an execution got from its tasks as a mock file')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH'")
+    .option(...STORE_OPTION)
     .option('--output <file>', 'file to write, YAML or (.json) JSON; standard output when absent')
     .option('--json', 'print JSON', false)
     .addHelpText(

@@ -30,6 +30,7 @@ import { Problem } from '../problem.js';
 import { ProgressView } from '../progress.js';
 import { bold, dim, yellow } from '../style.js';
 import { writeMocks } from '../recording.js';
+import { DRIVING_STORE_OPTION } from '../store-option.js';
 import { watch } from '../watch.js';
 
 interface RunOptions extends LimitsOption {
@@ -43,12 +44,20 @@ interface RunOptions extends LimitsOption {
   readonly record?: string;
 }
 
+const HELP = `
+Exit status: 0 succeeded, 1 failed, 2 bad input.
+Examples:
+  stepwell run state-machines/hello.asl.json --input '{"name": "Ada"}'
+  stepwell run order.asl.json --input @order.json --name order-7      again after a crash: it goes on
+  stepwell run order.asl.json --json | jq 'select(.type == "result")'
+  stepwell run order.asl.json --record order.mocks.yaml               answers for simulate and test`;
+
 export function addRun(program: Command): void {
   withLimitsOption(program.command('run'))
     .argument('<machine>', 'file with the ASL definition')
     .description('run a state machine to its end; after a crash the same command continues it')
     .option('--input <json>', "input: JSON, '@file' or '-' for standard input")
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH' or 'memory'")
+    .option(...DRIVING_STORE_OPTION)
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--name <name>', 'name of the execution')
     .option(
@@ -58,6 +67,7 @@ export function addRun(program: Command): void {
     .option('--strict', 'refuse what AWS would refuse', false)
     .option('--explain', 'show what each state did with its data', false)
     .option('--json', 'print one event a line and a result line', false)
+    .addHelpText('after', HELP)
     .action(async (path: string, options: RunOptions) => {
       process.exitCode = await run(path, options);
     });

@@ -21,6 +21,7 @@ import { Problem } from '../problem.js';
 import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 import { modelLocator } from '../serving-handlers.js';
+import { DRIVING_STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, green } from '../style.js';
 import { VERSION } from '../version.js';
 
@@ -45,7 +46,7 @@ export function addServe(program: Command): void {
     .description('serve the Step Functions API and every model endpoint that is in service')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port; 0 takes a free one', '8083')
-    .option('--store <spec>', "where executions are kept: 'sqlite:PATH', 'memory' or 'redis://…'")
+    .option(...DRIVING_STORE_OPTION)
     .option('--config <file>', 'configuration file (default: stepwell.config.json if present)')
     .option('--strict', 'refuse at creation what AWS would refuse', false)
     .option('--allow-host <name...>', 'host names by which clients may reach this server', [])

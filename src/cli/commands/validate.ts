@@ -12,6 +12,12 @@ interface ValidateOptions {
   readonly json?: boolean;
 }
 
+const HELP = `
+Errors are AWS's, warnings are ours. Exit status: 0 all are accepted, 2 one is refused.
+Examples:
+  stepwell validate state-machines/*.asl.json
+  stepwell validate order.asl.json --json | jq .diagnostics`;
+
 export function addValidate(program: Command): void {
   program
     .command('validate')
@@ -20,6 +26,7 @@ export function addValidate(program: Command): void {
     .option('--strict', 'refuse what AWS would refuse', false)
     .option('--express', 'check as an Express state machine', false)
     .option('--json', 'print one line of JSON a machine', false)
+    .addHelpText('after', HELP)
     .action(async (paths: string[], options: ValidateOptions) => {
       for (const path of paths) {
         if (!(await validate(path, options))) process.exitCode = EXIT.badInput;
