@@ -18,7 +18,7 @@ type UserFunction = (event: Json, context: FunctionContext) => unknown;
 const LOOK_AGAIN_MS = 500;
 
 export function createModuleHandler(name: string, target: ModuleTarget): Handler {
-  let loaded: { readonly call: UserFunction; readonly at: number } | null = null;
+  let loaded: { readonly call: Promise<UserFunction>; readonly at: number } | null = null;
   return {
     resource: name,
     description: target.description ?? `Calls ${target.exportName} of ${target.file}`,
@@ -26,14 +26,17 @@ export function createModuleHandler(name: string, target: ModuleTarget): Handler
     onWorkerLost: target.onWorkerLost,
     run: async (parameters, context) => {
       const now = performance.now();
+      // One look at the disk for all calls that come meanwhile.
       if (loaded === null || now - loaded.at > LOOK_AGAIN_MS) {
-        loaded = { call: await load(name, target, context), at: now };
+        const call = load(name, target, context);
+        loaded = { call, at: now };
+        call.catch(() => {
+          if (loaded?.call === call) loaded = null;
+        });
       }
-      const { call } = loaded;
-      return toJson(
-        name,
-        await callAndTranslate(call, parameters, new FunctionContext(name, context)),
-      );
+      const call = await loaded.call;
+      const world = new FunctionContext(name, context);
+      return toJson(name, await callAndTranslate(call, parameters, world));
     },
   };
 }
