@@ -2,7 +2,9 @@
  * compose.yaml starts what these tests start by hand: its very commands, with the addresses of this
  * machine in the place of the containers', bring up Redis, a server and two workers that work together.
  */
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { Folder } from '../../support/command-line.js';
@@ -25,11 +27,17 @@ import {
 interface Service {
   readonly command: readonly string[];
   readonly deploy?: { readonly replicas: number };
+  readonly ports?: readonly string[];
+  readonly volumes: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
 }
 
-const compose = parse(readFileSync(new URL('../../../compose.yaml', import.meta.url), 'utf8'), {
-  merge: true,
-}) as { readonly services: Readonly<Record<'serve' | 'worker' | 'redis', Service>> };
+const read = (file: string): string =>
+  readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+const compose = parse(read('compose.yaml'), { merge: true }) as {
+  readonly services: Readonly<Record<'serve' | 'worker' | 'redis', Service>>;
+};
 const { serve, worker, redis } = compose.services;
 
 const binary = redisBinary();
@@ -39,6 +47,22 @@ describe('compose.yaml', () => {
   it('has one server, two workers and Redis', () => {
     expect(Object.keys(compose.services)).toEqual(['serve', 'worker', 'redis']);
     expect(worker.deploy?.replicas).toBe(2);
+  });
+
+  it('agrees with the image about port and folder, and both kinds see one folder', () => {
+    const image = read('Dockerfile');
+    const port = /^EXPOSE (\d+)$/m.exec(image)?.[1];
+    const folder = /^VOLUME \["(.*)"\]$/m.exec(image)?.[1];
+    expect(serve.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(serve.volumes).toEqual([`stepwell:${folder}`]);
+    expect(worker.volumes).toEqual(serve.volumes);
+  });
+
+  it('starts nothing before Redis answers', () => {
+    for (const service of [serve, worker]) {
+      expect(service.depends_on).toEqual({ redis: { condition: 'service_healthy' } });
+    }
+    expect(redis.healthcheck?.test).toEqual(['CMD', 'redis-cli', 'ping']);
   });
 
   it('starts Redis as the tests do', () => {
@@ -78,6 +102,18 @@ describe.skipIf(binary === null)('the commands of compose.yaml', () => {
     await Promise.all(processes.map((one) => one.end('SIGTERM')));
     await server.stop();
     folder.remove();
+  });
+
+  it('are healthy by the word of the health check, and not without the server', async () => {
+    const [, program, ...words] = serve.healthcheck?.test ?? [];
+    expect(program).toBe('node');
+    const check = (url: string) =>
+      promisify(execFile)(
+        process.execPath,
+        words.map((word) => word.replace('http://127.0.0.1:8083', url)),
+      );
+    await check(urlOf(processes[0] as Running));
+    await expect(check('http://127.0.0.1:1')).rejects.toThrow();
   });
 
   it('run a machine together: the server drives it, a worker does the ml task', async () => {
