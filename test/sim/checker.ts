@@ -11,7 +11,13 @@ import type { ExecutionArn } from '../../src/lib/brand.js';
 import { rowOf } from '../../src/runtime/journal.js';
 import type { MemoryStore } from '../../src/store/memory.js';
 import type { Commit } from '../../src/store/store.js';
-import { assertJournalLaws, assertNothingIsStuck, assertSame, isSpentTimer } from './laws.js';
+import {
+  assertJournalLaws,
+  assertNothingIsStuck,
+  assertSame,
+  isSpentTimer,
+  liveIndexes,
+} from './laws.js';
 
 export class LawBroken extends Error {
   override readonly name = 'LawBroken';
@@ -66,18 +72,7 @@ export class Checker {
     if (state.status === 'RUNNING' && state.ready.size > 0) outbox.add('continue');
     const derived = { timers: [...watched.timers].sort(), outbox: [...outbox].sort() };
     assertNothingIsStuck(state, derived);
-    const stored = [
-      store.dueTimers(Number.MAX_SAFE_INTEGER as never, 100_000),
-      store.pendingEffects(100_000, null),
-    ] as const;
-    const [timers, effects] = await Promise.all(stored);
-    const ofThis = (entry: { readonly arn: string }): boolean => entry.arn === arn;
-    const keys = (entries: readonly { readonly arn: string; readonly key: string }[]): string[] =>
-      entries
-        .filter(ofThis)
-        .map(({ key }) => key)
-        .sort();
-    const live = { timers: keys(timers), outbox: keys(effects.items) };
+    const live = await liveIndexes(store, arn);
     expectSame(live, derived, `The indexes of ${arn} do not follow from its journal`);
   }
 

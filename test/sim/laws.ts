@@ -82,17 +82,10 @@ export function isSpentTimer(state: ExecutionState, key: string): boolean {
 }
 
 export async function liveIndexes(store: Store, arn: ExecutionArn): Promise<Indexes> {
-  const timers = await store.dueTimers(Number.MAX_SAFE_INTEGER as never, 100_000);
-  const outbox = await store.pendingEffects(100_000, null);
+  const { timers, outbox } = await store.care.pending(arn);
   return {
-    timers: timers
-      .filter((timer) => timer.arn === arn)
-      .map((timer) => timer.key)
-      .sort(),
-    outbox: outbox.items
-      .filter((entry) => entry.arn === arn)
-      .map((entry) => entry.key)
-      .sort(),
+    timers: timers.map(({ key }) => key).sort(),
+    outbox: outbox.map(({ key }) => key).sort(),
   };
 }
 
@@ -166,6 +159,25 @@ export function assertSame(
   b: ExecutionState | null,
   sentence: string,
 ): void {
-  const [left, right] = [JSON.stringify(plain(a)), JSON.stringify(plain(b))];
-  if (left !== right) throw new Error(`${sentence}\n${left}\n${right}`);
+  if (isSame(a, b)) return;
+  throw new Error(`${sentence}\n${JSON.stringify(plain(a))}\n${JSON.stringify(plain(b))}`);
+}
+
+/** Of data with Maps and Sets in it; a member that is undefined is absent. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => isSame(item, b[index]));
+  }
+  if (a instanceof Map || a instanceof Set) {
+    if (a.constructor !== b.constructor || a.size !== (b as Set<unknown>).size) return false;
+    return isSame([...a], [...(b as Set<unknown>)]);
+  }
+  for (const key in b) {
+    if (b[key as never] !== undefined && a[key as never] === undefined) return false;
+  }
+  for (const key in a) if (!isSame(a[key as never], b[key as never])) return false;
+  return true;
 }

@@ -7,13 +7,14 @@ import { coreDefinitions } from '../../src/api/core-definitions.js';
 import { createContext } from '../../src/api/server.js';
 import { createEngine } from '../../src/runtime/engine.js';
 import type { ExecutionArn } from '../../src/lib/brand.js';
-import type { Json } from '../../src/lib/json.js';
+import type { Json, JsonObject } from '../../src/lib/json.js';
+import { MemoryStore } from '../../src/store/memory.js';
 import type { SharedStore } from '../../src/store/store.js';
 import { never } from '../support/faulty-store.js';
 import { resultOf } from '../support/run-machine.js';
 import { silentLog, testServices } from '../support/scripted-handlers.js';
 import { SeededRandom } from '../support/seeded-random.js';
-import { settled } from '../support/virtual-clock.js';
+import { settled, VIRTUAL_EPOCH } from '../support/virtual-clock.js';
 import { LawBroken } from './checker.js';
 import { arnOf, runClients } from './clients.js';
 import { FaultPlan, type PlannedFault } from './faults.js';
@@ -140,54 +141,73 @@ async function runOnce(setup: Setup): Promise<Outcome> {
   return { error, faults: plan.happened, commits: world.checker.commits, results };
 }
 
-/** Files the machines with the API before anything can go wrong. */
+/** Files the machines before anything can go wrong. */
 async function furnish(world: SimWorld, { machine }: Setup): Promise<void> {
   const { disk } = world;
   await disk.write((store) => store.documents.put('secret', 'task-token-key', TOKEN_KEY, null));
-  const store = {
-    ...disk.store,
-    documents: {
-      ...disk.store.documents,
-      get: (kind: string, id: string) => disk.store.documents.get(kind, id),
-      put: (kind: string, id: string, body: Json, expected: number | null | 'any') =>
-        disk.write((inner) => inner.documents.put(kind, id, body, expected)),
-      list: (kind: string, options: never) => disk.store.documents.list(kind, options),
-    },
-  } as never;
+  for (const filed of [
+    filingOf('Machine', machine.definition),
+    filingOf('Child', CHILD_DEFINITION),
+  ]) {
+    for (const { kind, id, body } of await filed) {
+      await disk.write((store) => store.documents.put(kind, id, body, 'any'));
+    }
+  }
+  disk.settle();
+}
+
+interface Filed {
+  readonly kind: string;
+  readonly id: string;
+  readonly body: Json;
+}
+
+/** What the API files for a definition; a schedule and its oracle, or its shrinking, file the same. */
+const filings = new WeakMap<JsonObject, Promise<readonly Filed[]>>();
+
+function filingOf(name: string, definition: JsonObject): Promise<readonly Filed[]> {
+  let filing = filings.get(definition);
+  if (filing === undefined) {
+    filing = fileWithApi(name, definition);
+    filings.set(definition, filing);
+  }
+  return filing;
+}
+
+async function fileWithApi(name: string, definition: JsonObject): Promise<readonly Filed[]> {
+  const store = new MemoryStore();
   const api = createContext({
     engine: await quietEngine(),
     store,
     definitions: coreDefinitions(false),
     inspect: () => never(),
-    now: () => world.time.wall() as never,
+    now: () => VIRTUAL_EPOCH as never,
   });
   const { signal } = new AbortController();
-  for (const [name, definition] of [
-    ['Machine', machine.definition],
-    ['Child', CHILD_DEFINITION],
-  ] as const) {
-    const members = {
-      name,
-      definition: JSON.stringify(definition),
-      roleArn: 'arn:aws:iam::123456789012:role/test',
-    };
-    await dispatch(api, 'CreateStateMachine', members, { signal });
+  const members = {
+    name,
+    definition: JSON.stringify(definition),
+    roleArn: 'arn:aws:iam::123456789012:role/test',
+  };
+  await dispatch(api, 'CreateStateMachine', members, { signal });
+  const filed: Filed[] = [];
+  for (const kind of await store.care.documentKinds()) {
+    const { items } = await store.documents.list(kind, { limit: 100, token: null });
+    for (const { id, body } of items) filed.push({ kind, id, body });
   }
-  disk.settle();
+  return filed;
 }
 
 /** CreateStateMachine asks an engine for nothing; it only has to be there. */
 let quiet: ReturnType<typeof createEngine> | null = null;
 function quietEngine(): ReturnType<typeof createEngine> {
-  quiet ??= import('../../src/store/memory.js').then(({ MemoryStore }) =>
-    createEngine({
-      store: new MemoryStore(),
-      resources: { resolve: () => null, explainUnknown: () => '' },
-      services: testServices(),
-      log: silentLog,
-      clock: { now: () => 0 as never, at: () => () => undefined },
-    }),
-  );
+  quiet ??= createEngine({
+    store: new MemoryStore(),
+    resources: { resolve: () => null, explainUnknown: () => '' },
+    services: testServices(),
+    log: silentLog,
+    clock: { now: () => 0 as never, at: () => () => undefined },
+  });
   return quiet;
 }
 
