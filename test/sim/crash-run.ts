@@ -13,7 +13,13 @@ import { Ledger } from '../../src/simulate/ledger.js';
 import { simulatedMapItems } from '../../src/simulate/map-items.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Store } from '../../src/store/store.js';
-import { type CommitCounter, Crash, type Fault, faultyStore } from '../support/faulty-store.js';
+import {
+  type CommitCounter,
+  Crash,
+  type Fault,
+  faultyStore,
+  type WriteFault,
+} from '../support/faulty-store.js';
 import { resultOf, startRequest, TEST_ARN } from '../support/run-machine.js';
 import {
   type Call,
@@ -29,7 +35,7 @@ import { heldStore } from './held-store.js';
 import { assertJournalLaws, derivedIndexes, foldOf, liveIndexes } from './laws.js';
 
 export type Point =
-  | { readonly fault: Fault; readonly at: number }
+  | { readonly fault: Fault | WriteFault; readonly at: number }
   /** The process dies as a handler is called, or as one has its result. */
   | { readonly fault: 'dies-in-handler' | 'dies-with-result'; readonly at: number }
   | null;
@@ -41,6 +47,8 @@ export interface Ended {
   readonly journals: ReadonlyMap<ExecutionArn, readonly Fact[]>;
   readonly calls: readonly Call[];
   readonly commits: number;
+  /** Documents and timers written besides. */
+  readonly writes: number;
   /** Number of the commit that holds the end of each attempt, by idempotency key. */
   readonly endedAt: ReadonlyMap<string, number>;
   readonly starts: number;
@@ -63,16 +71,25 @@ export async function runWith(
   const world = new VirtualClock();
   const random = new SeededRandom(7);
   const shared = fresh.isReal ? heldStore(fresh.store, world) : fresh.store;
-  const counter: CommitCounter = { count: 0 };
+  const counter: CommitCounter = { count: 0, writes: 0 };
   const script = typeof machine.script === 'function' ? machine.script() : machine.script;
   const handlers = new ScriptedHandlers(script, world, world);
   const ends = new AttemptEnds();
-  const journals = new Map<ExecutionArn, Fact[]>();
+  const journals = new Map<ExecutionArn, { facts: Fact[]; texts: string[] }>();
   let starts = 0;
   let dead: Promise<void> = Promise.resolve();
   handlers.hooks = { commits: () => counter.count };
 
+  /** One process after another, until one has opened the store. */
   const open = async (): Promise<Engine> => {
+    for (;;) {
+      const opening = start();
+      const engine = await Promise.race([opening, dead.then(() => null)]);
+      if (engine !== null) return engine;
+    }
+  };
+
+  const start = async (): Promise<Engine> => {
     starts++;
     const clock = world.process();
     let onDeath = (): void => undefined;
@@ -88,15 +105,18 @@ export async function runWith(
     armHandlers(handlers, crash, first ? point : null);
     handlers.clock = clock;
     const store = faultyStore(shared, {
-      fault: first && point !== null && isStoreFault(point.fault) ? point.fault : null,
+      fault: first && point !== null && !isHandlerFault(point.fault) ? point.fault : null,
       at: point?.at ?? 0,
       counter,
       crash,
       onCommitted: ({ arn, facts: text }) => {
         const facts = JSON.parse(text) as Fact[];
         const journal = journals.get(arn);
-        if (journal === undefined) journals.set(arn, facts);
-        else journal.push(...facts);
+        if (journal === undefined) journals.set(arn, { facts, texts: [text] });
+        else {
+          for (const fact of facts) journal.facts.push(fact);
+          journal.texts.push(text);
+        }
         ends.add(arn, facts, counter.count + 1);
       },
     });
@@ -124,19 +144,22 @@ export async function runWith(
     });
     if (outcome !== null) {
       await world.settle();
-      for (const [arn, facts] of journals) {
+      for (const [arn, { facts, texts }] of journals) {
         const journal = await shared.load(arn);
-        const stored = journal.flatMap((commit) => JSON.parse(commit.facts) as Fact[]);
-        assertEqual(stored, facts);
+        assertEqual(journal.length, texts.length);
+        journal.forEach((commit, index) => {
+          if (commit.facts !== texts[index]) assertEqual(commit.facts, texts[index]);
+        });
         assertEqual(await liveIndexes(shared, arn), derivedIndexes(facts));
       }
       const { calls } = handlers;
       return {
         result: resultOf(outcome),
         status: outcome.status,
-        journals,
+        journals: new Map([...journals].map(([arn, { facts }]) => [arn, facts])),
         calls,
         commits: counter.count,
+        writes: counter.writes,
         endedAt: ends.endedAt,
         starts,
       };
@@ -195,12 +218,20 @@ export const STORE_FAULTS: readonly Fault[] = [
   'refused',
 ];
 
+const WRITE_FAULTS: readonly WriteFault[] = ['dies-before-write', 'dies-after-write'];
+
 export const HANDLER_FAULTS = ['dies-in-handler', 'dies-with-result'] as const;
 
-/** Every point of a run without faults: each commit with each fault of the store, each call with both. */
+/**
+ * Every point of a run without faults: each commit with each fault of the store, each other write and
+ * each call of a handler with both of theirs. A process dies before a commit, during it, after it and
+ * before the answer, after the answer and before anything is handed out, after a task is handed out and
+ * before its result, and after the result and before its commit.
+ */
 export function pointsOf(clean: Ended): readonly NonNullable<Point>[] {
   return [
     ...STORE_FAULTS.flatMap((fault) => upTo(clean.commits).map((at) => ({ fault, at }))),
+    ...WRITE_FAULTS.flatMap((fault) => upTo(clean.writes).map((at) => ({ fault, at }))),
     ...HANDLER_FAULTS.flatMap((fault) => upTo(clean.calls.length).map((at) => ({ fault, at }))),
   ];
 }
@@ -209,8 +240,8 @@ function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }
 
-function isStoreFault(fault: string): fault is Fault {
-  return (STORE_FAULTS as readonly string[]).includes(fault);
+function isHandlerFault(fault: string): fault is (typeof HANDLER_FAULTS)[number] {
+  return (HANDLER_FAULTS as readonly string[]).includes(fault);
 }
 
 function armHandlers(handlers: ScriptedHandlers, crash: Crash, point: Point): void {

@@ -1,9 +1,9 @@
 /**
- * A store that can fail at chosen commits, seen from one process: the process may die around the
+ * A store that can fail at chosen commits and other writes, seen from one process: the process may die around the
  * commit, or live on with an error although (or because) the commit was or was not applied.
  */
 import type { ExecutionArn } from '../../src/lib/brand.js';
-import type { Commit, Store } from '../../src/store/store.js';
+import type { Commit, DocumentStore, Store } from '../../src/store/store.js';
 import { StoreUnavailable } from '../../src/store/unavailable.js';
 
 export type Fault =
@@ -22,9 +22,14 @@ export type Fault =
   /** Not applied, and the reply is an error. */
   | 'refused';
 
+/** The process dies around another write: a document, a moved timer. */
+export type WriteFault = 'dies-before-write' | 'dies-after-write';
+
 /** Counts over all processes of one run. */
 export interface CommitCounter {
   count: number;
+  /** Other writes. */
+  writes: number;
 }
 
 export class Crash {
@@ -44,8 +49,8 @@ const CALLS_AWAY = 3;
 export function faultyStore(
   inner: Store,
   plan: {
-    readonly fault: Fault | null;
-    /** Which commit, from 1, over all processes. */
+    readonly fault: Fault | WriteFault | null;
+    /** Which commit (or other write), from 1, over all processes. */
     readonly at: number;
     readonly counter: CommitCounter;
     readonly crash: Crash;
@@ -61,6 +66,26 @@ export function faultyStore(
       return Promise.reject(new StoreUnavailable('The store is away (injected).'));
     }
     return call().then((value) => (crash.dead ? never<T>() : value));
+  };
+  const write = async <T>(call: () => Promise<T>): Promise<T> => {
+    if (crash.dead) return never();
+    const hit = away === 0 && ++counter.writes === at;
+    if (hit && fault === 'dies-before-write') {
+      crash.die();
+      return never();
+    }
+    const answer = await alive(call);
+    if (hit && fault === 'dies-after-write') {
+      crash.die();
+      return never();
+    }
+    return answer;
+  };
+  const documents: DocumentStore = {
+    get: (kind, id) => alive(() => inner.documents.get(kind, id)),
+    put: (kind, id, body, expected) => write(() => inner.documents.put(kind, id, body, expected)),
+    remove: (kind, id) => write(() => inner.documents.remove(kind, id)),
+    list: (kind, options) => alive(() => inner.documents.list(kind, options)),
   };
   const commit = async (made: Commit): Promise<'committed' | 'conflict'> => {
     if (crash.dead) return never();
@@ -97,7 +122,7 @@ export function faultyStore(
   };
   return {
     description: inner.description,
-    documents: inner.documents,
+    documents,
     care: inner.care,
     commit: (made) => (away > 0 ? alive(() => inner.commit(made)) : commit(made)),
     load: (arn) => alive(() => inner.load(arn)),
@@ -105,11 +130,11 @@ export function faultyStore(
     list: (filter, limit, token) => alive(() => inner.list(filter, limit, token)),
     dueTimers: (now, limit) => alive(() => inner.dueTimers(now, limit)),
     nextTimer: () => alive(() => inner.nextTimer()),
-    touchTimer: (arn: ExecutionArn, key, dueAt) => alive(() => inner.touchTimer(arn, key, dueAt)),
+    touchTimer: (arn: ExecutionArn, key, dueAt) => write(() => inner.touchTimer(arn, key, dueAt)),
     pendingEffects: (limit, token) => alive(() => inner.pendingEffects(limit, token)),
-    dropEffect: (arn, key) => alive(() => inner.dropEffect(arn, key)),
+    dropEffect: (arn, key) => write(() => inner.dropEffect(arn, key)),
     open: (limit, token) => alive(() => inner.open(limit, token)),
-    remove: (arn) => alive(() => inner.remove(arn)),
+    remove: (arn) => write(() => inner.remove(arn)),
     close: async () => undefined,
   };
 }
