@@ -107,6 +107,14 @@ describe('any file', () => {
     fc.assert(fc.property(file, (value) => refusesOrReads(() => readScenarios(value, 'f', 'f'))));
   });
 
+  it('of history whose events follow each other in a circle is refused', () => {
+    const events = [
+      { id: 1, type: 'TaskScheduled', previousEventId: 2 },
+      { id: 2, type: 'TaskStarted', previousEventId: 1 },
+    ];
+    expect(() => readHistory({ events } as unknown as Json, 'h')).toThrow(/does not lie before/);
+  });
+
   it('of history is read or refused, and what is read can be replayed and compared', () => {
     const event = fc.record(
       {

@@ -81,6 +81,13 @@ function readEvent(value: Json, pointer: string, problems: Problems): RecordedEv
     problems.error(pointer, 'An event has an "id" and a "type".');
     return null;
   }
+  if (typeof previousEventId === 'number' && previousEventId >= id) {
+    problems.error(
+      pointer,
+      `"previousEventId" ${previousEventId} does not lie before event ${id}.`,
+    );
+    return null;
+  }
   return {
     id,
     previousEventId: typeof previousEventId === 'number' ? previousEventId : 0,
