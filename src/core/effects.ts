@@ -5,11 +5,12 @@
 import type { EpochMs, FrameId, Seq } from '../lib/brand.js';
 import type { Fact } from './fact.js';
 import type { ExecutionState } from './state.js';
-import { DEADLINE_TIMER, type TimerKind, timerKey } from './stimulus.js';
+import { DEADLINE_TIMER, type TimerKind, type TimerName, timerKey } from './stimulus.js';
 
 export type Effect =
   | { readonly do: 'set-timer'; readonly key: string; readonly dueAt: EpochMs }
-  | { readonly do: 'drop-timer'; readonly key: string }
+  /** `timer` is what the key names; null: the deadline. */
+  | { readonly do: 'drop-timer'; readonly key: string; readonly timer: TimerName | null }
   /** Work to hand out; `by` is the seq of the fact that asked for it and names it in the outbox. */
   | {
       readonly do: 'begin';
@@ -70,7 +71,7 @@ export function effectsOf(fact: Fact): readonly Effect[] {
 
 /** What still waits when an execution is over: every timer and piece of work of its frames. */
 export function pendingEnds(state: ExecutionState): readonly Effect[] {
-  const effects: Effect[] = [{ do: 'drop-timer', key: DEADLINE_TIMER }];
+  const effects: Effect[] = [{ do: 'drop-timer', key: DEADLINE_TIMER, timer: null }];
   for (const { id, phase } of state.frames.values()) {
     if (phase.is === 'task') effects.push(...endTask(id, phase.scheduled, true));
     if (phase.is === 'waiting') effects.push(dropTimer('wait', id, phase.setBy));
@@ -92,5 +93,9 @@ function setTimer(kind: TimerKind, frame: FrameId, setBy: Seq, dueAt: EpochMs): 
 }
 
 function dropTimer(kind: TimerKind, frame: FrameId, setBy: Seq): Effect {
-  return { do: 'drop-timer', key: timerKey(kind, frame, setBy) };
+  return {
+    do: 'drop-timer',
+    key: timerKey(kind, frame, setBy),
+    timer: { kind, frame, setBy },
+  };
 }

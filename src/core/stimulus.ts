@@ -77,14 +77,18 @@ export const DEADLINE_TIMER = 'deadline';
 export type TimerKind = 'wait' | 'timeout' | 'heartbeat';
 
 /** A timer is named by the fact that set it and the frame it wakes. */
+export interface TimerName {
+  readonly kind: TimerKind;
+  readonly frame: FrameId;
+  readonly setBy: Seq;
+}
+
 export function timerKey(kind: TimerKind, frame: FrameId, setBy: Seq): string {
   return `${kind}:${setBy}:${frame}`;
 }
 
 /** What a timer key names, or null for the deadline and unknown keys. */
-export function parseTimer(
-  key: string,
-): { readonly kind: TimerKind; readonly frame: FrameId; readonly setBy: Seq } | null {
+export function parseTimer(key: string): TimerName | null {
   const match = /^(wait|timeout|heartbeat):(\d+):(.+)$/.exec(key);
   if (match === null) return null;
   const [, kind, seq, frame] = match;

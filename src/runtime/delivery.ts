@@ -31,13 +31,17 @@ export class Delivery {
   constructor(private readonly world: DeliveryWorld) {}
 
   /** One stimulus, one turn, one commit; resolves to the facts that became durable. */
-  async deliver(arn: ExecutionArn, stimulus: Stimulus): Promise<readonly Fact[]> {
+  deliver(arn: ExecutionArn, stimulus: Stimulus): Promise<readonly Fact[]> {
     const { quarantine, turns } = this.world;
     const run = (held: Live): Promise<readonly Fact[]> => turns.run(held, stimulus);
-    if (stimulus.type !== 'Stop' || !quarantine.suspects(arn)) return this.drive(arn, run);
-    // A person may end what the engine cannot go on with, if its journal can be read.
+    if (stimulus.type === 'Stop' && quarantine.suspects(arn)) return this.release(arn, run);
+    return this.drive(arn, run);
+  }
+
+  /** A person may end what the engine cannot go on with, if its journal can be read. */
+  private async release<T>(arn: ExecutionArn, run: (held: Live) => Promise<T>): Promise<T> {
     const facts = await this.world.live.enqueue(arn, run);
-    await quarantine.release(arn);
+    await this.world.quarantine.release(arn);
     return facts;
   }
 

@@ -111,15 +111,25 @@ export class Dispatcher {
     // Scheduled anew after a store went back: nobody waits for the other attempt any more.
     known?.cancellation.abort(CANCELLED);
     const cancellation = new Cancellation();
-    const over = this.run(order, arn, task, cancellation)
-      .catch((error) => {
-        this.services.log.error('A task could not be answered.', { arn, error: String(error) });
-      })
-      .finally(() => {
-        if (this.running.get(name)?.cancellation === cancellation) this.running.delete(name);
-      });
+    const over = this.runToEnd(name, order, arn, task, cancellation);
     this.running.set(name, { arn, by: scheduled.seq, nonce: task.nonce, cancellation, over });
     return over;
+  }
+
+  private async runToEnd(
+    name: string,
+    order: TaskOrder,
+    arn: ExecutionArn,
+    task: TaskRef,
+    cancellation: Cancellation,
+  ): Promise<void> {
+    try {
+      await this.run(order, arn, task, cancellation);
+    } catch (error) {
+      this.services.log.error('A task could not be answered.', { arn, error: String(error) });
+    } finally {
+      if (this.running.get(name)?.cancellation === cancellation) this.running.delete(name);
+    }
   }
 
   private async run(

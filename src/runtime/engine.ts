@@ -3,7 +3,7 @@
  * One mailbox per execution; leases and caches only save work, the compare-and-set decides. This file
  * puts the parts together: turns, delivery, outbox, recovery, token answers.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Env } from '../core/env.js';
 import { fold } from '../core/evolve.js';
 import type { Fact, Failure } from '../core/fact.js';
@@ -12,7 +12,7 @@ import type { ExecutionState } from '../core/state.js';
 import { parseTimer, type Stimulus } from '../core/stimulus.js';
 import { ANSWERED, type Logger } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
-import type { EpochMs, ExecutionArn, Nonce, RevisionId, Seq } from '../lib/brand.js';
+import type { EpochMs, ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { ExecutionFilter, ExecutionRow, Page, Store } from '../store/store.js';
 import { type HistoryEvent, projectHistory } from '../wire/history.js';
@@ -53,6 +53,7 @@ import { TaskRouter } from './task-router.js';
 import { makeToken } from './token.js';
 import { TokenAnswers } from './token-answers.js';
 import { Troubles } from './troubles.js';
+import { TurnEnvs } from './turn-env.js';
 import { Turns } from './turns.js';
 
 export interface EngineOptions {
@@ -118,6 +119,7 @@ class LocalEngine implements Engine {
   private readonly peers: Peers | null;
   private readonly router: TaskRouter;
   private readonly remote: RemoteFacts | null;
+  private readonly envs: TurnEnvs;
   private readonly shared: SharedWork | null;
   private closed = false;
 
@@ -134,6 +136,7 @@ class LocalEngine implements Engine {
     this.live = new LiveExecutions(store);
     this.machines = new Machines(store.documents);
     this.quarantine = new Quarantine(store.documents);
+    this.envs = new TurnEnvs({ ...options, key });
     this.turns = this.createTurns();
     const drives = (arn: ExecutionArn): boolean => this.drives(arn);
     const { live, turns, clock, troubles, quarantine } = this;
@@ -429,8 +432,8 @@ class LocalEngine implements Engine {
     this.mine?.add(arn);
     const seconds = machine.timeoutSeconds;
     const deadlineAt = seconds === null ? null : ((this.clock.now() + seconds * 1000) as EpochMs);
-    return this.live.enqueue(arn, async (live) => {
-      if (await this.isStale(live)) await this.live.load(live);
+    return this.live.enqueueNew(arn, async (live) => {
+      if (live.state !== null && (await this.isStale(live))) await this.live.load(live);
       if (live.state !== null) return { is: 'exists', state: live.state };
       const facts = await this.turns.run(live, {
         type: 'Start',
@@ -475,16 +478,7 @@ class LocalEngine implements Engine {
   }
 
   private env(arn: ExecutionArn): Env {
-    const { random = Math.random, uuid = randomUUID, activityExists } = this.options;
-    return {
-      ...(activityExists === undefined ? {} : { activityExists }),
-      now: this.clock.now(),
-      limits: this.limitsOf(arn),
-      random,
-      uuid,
-      nonce: () => uuid().replaceAll('-', '').slice(0, 20) as Nonce,
-      taskToken: (of, task) => makeToken(this.key, of, task),
-    };
+    return this.envs.at(this.clock.now(), this.limitsOf(arn));
   }
 
   subscribe(arn: ExecutionArn | null, listener: FactsListener): () => void {
@@ -612,5 +606,13 @@ class LocalEngine implements Engine {
 
 /** `…:execution:<machine>:…`; a Map Run's child `<machine>/<label>` has the limits of its machine. */
 function machineNameOf(arn: ExecutionArn): string {
-  return (arn.split(':')[6] ?? '').split('/', 1)[0] ?? '';
+  let from = -1;
+  for (let colons = 0; colons < MACHINE_COLONS; colons++) from = arn.indexOf(':', from + 1);
+  const end = arn.indexOf(':', from + 1);
+  const name = arn.slice(from + 1, end === -1 ? undefined : end);
+  const label = name.indexOf('/');
+  return label === -1 ? name : name.slice(0, label);
 }
+
+/** Colons before the machine's name in the ARN of an execution. */
+const MACHINE_COLONS = 6;

@@ -7,7 +7,7 @@ import type { Effect } from '../core/effects.js';
 import { effectsOf, pendingEnds } from '../core/effects.js';
 import type { Fact } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
-import { DEADLINE_TIMER, parseTimer } from '../core/stimulus.js';
+import type { TimerName } from '../core/stimulus.js';
 import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import { chainDigest, EMPTY_DIGEST } from '../lib/digest.js';
 import type { Json, JsonObject } from '../lib/json.js';
@@ -20,6 +20,7 @@ import type {
   Store,
   TimerChange,
 } from '../store/store.js';
+import { factsText } from './fact-text.js';
 
 /** The stored journal is not what this engine wrote: never executed, always reported. */
 export class JournalCorrupt extends Error {
@@ -146,16 +147,10 @@ export interface Prepared {
 /**
  * Turns a turn's facts into one commit: journal, row, timers and outbox together. Facts taken over from
  * another execution come first; what they promised was kept there.
- */
-/**
+ *
  * Two processes may decide the very same in the same millisecond. The first fact says whose commit it
  * is, so that its digest is nobody else's and a lost race is never taken for a lost reply.
  */
-function signed(facts: readonly Fact[], holder: Holder | null): readonly Fact[] {
-  const [first, ...rest] = facts;
-  return holder === null || first === undefined ? facts : [{ ...first, on: holder.id }, ...rest];
-}
-
 export function prepareCommit(
   previous: Previous,
   { taken, facts }: { readonly taken: readonly Fact[]; readonly facts: readonly Fact[] },
@@ -163,15 +158,17 @@ export function prepareCommit(
   firedTimers: readonly string[],
   holder: Holder | null = null,
 ): Prepared {
-  const text = JSON.stringify(signed(taken.length === 0 ? facts : [...taken, ...facts], holder));
-  const effects = facts.flatMap((fact) => effectsOf(fact));
+  const written = taken.length === 0 ? facts : [...taken, ...facts];
+  const text = factsText(written, holder?.id ?? null);
+  const effects: Effect[] = [];
+  for (const fact of facts) for (const effect of effectsOf(fact)) effects.push(effect);
   if (state.status !== 'RUNNING') effects.push(...pendingEnds(state));
   const commit: Commit = {
     arn: state.identity.arn as ExecutionArn,
     after: previous.seq,
     previousDigest: previous.digest,
     facts: text,
-    count: taken.length + facts.length,
+    count: written.length,
     digest: chainDigest(previous.digest, text),
     row: rowOf(state),
     timers: timerChanges(previous.state, effects, firedTimers, holder),
@@ -191,15 +188,22 @@ export function outboxKey(by: Seq): string {
 }
 
 /** Whether the store holds this timer before the commit: a drop of any other is no work for it. */
-function hasTimer(before: ExecutionState | null, key: string): boolean {
+function hasTimer(before: ExecutionState | null, timer: TimerName | null): boolean {
   if (before === null) return false;
-  if (key === DEADLINE_TIMER) return before.deadlineAt !== null;
-  const timer = parseTimer(key);
-  if (timer === null) return true;
+  if (timer === null) return before.deadlineAt !== null;
   const phase = before.frames.get(timer.frame)?.phase;
   if (timer.kind === 'wait') return phase?.is === 'waiting' && phase.setBy === timer.setBy;
   if (phase?.is !== 'task' || phase.scheduled !== timer.setBy) return false;
   return (timer.kind === 'timeout' ? phase.timeoutAt : phase.heartbeatSeconds) !== null;
+}
+
+const NO_TIMERS: readonly TimerChange[] = [];
+
+/** Most tasks have no timers: what drops those is no work for the store. */
+function changesTimers(before: ExecutionState | null, effect: Effect): boolean {
+  return (
+    effect.do === 'set-timer' || (effect.do === 'drop-timer' && hasTimer(before, effect.timer))
+  );
 }
 
 function timerChanges(
@@ -207,7 +211,9 @@ function timerChanges(
   effects: readonly Effect[],
   fired: readonly string[],
   holder: Holder | null,
-): TimerChange[] {
+): readonly TimerChange[] {
+  const quiet = fired.length === 0 && !effects.some((effect) => changesTimers(before, effect));
+  if (quiet) return NO_TIMERS;
   const changes = new Map<string, TimerChange>();
   for (const key of fired) changes.set(key, { key, dueAt: null });
   for (const effect of effects) {
@@ -217,8 +223,8 @@ function timerChanges(
       changes.set(key, held ? { key, dueAt, holder: holder.id } : { key, dueAt });
     }
     if (effect.do !== 'drop-timer') continue;
-    const { key } = effect;
-    if (hasTimer(before, key)) changes.set(key, { key, dueAt: null });
+    const { key, timer } = effect;
+    if (hasTimer(before, timer)) changes.set(key, { key, dueAt: null });
     else if (!fired.includes(key)) changes.delete(key);
   }
   return [...changes.values()];

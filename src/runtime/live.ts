@@ -11,13 +11,16 @@ import { loadJournal } from './journal.js';
 /** Idle executions kept folded; the others are folded again when something happens to them. */
 const MAX_IDLE = 2_000;
 
+/** More executions than can end in one millisecond. */
+const MAX_OVER = 1_000;
+
 export interface Live {
   readonly arn: ExecutionArn;
   state: ExecutionState | null;
   digest: Digest;
   loaded: boolean;
-  /** Tail of the mailbox: every turn is chained to the one before. */
-  tail: Promise<unknown>;
+  /** The mailbox: turns that wait for the one under way, in their order. */
+  readonly mailbox: (() => void)[];
   /** Turns waiting or running; an execution in use is never dropped. */
   busy: number;
   /** A commit whose reply was lost; what it promised is handed out once the store says it is there. */
@@ -34,6 +37,9 @@ export interface Unsettled {
 export class LiveExecutions {
   private readonly live = new Map<ExecutionArn, Live>();
 
+  /** Names of executions that have just ended. */
+  private readonly justOver = new Set<ExecutionArn>();
+
   private queued = 0;
 
   constructor(private readonly store: Store) {}
@@ -43,16 +49,37 @@ export class LiveExecutions {
    * memory, the journal folded again.
    */
   enqueue<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>, afresh = false): Promise<T> {
-    const live = this.take(arn);
-    live.busy++;
-    this.queued++;
-    const run = live.tail.then(async () => {
+    return this.inTurn(arn, async (live) => {
       if (afresh) this.forget(live);
       if (!live.loaded) await this.load(live);
       return work(live);
     });
-    live.tail = run.catch(() => undefined).finally(() => this.release(live));
-    return run;
+  }
+
+  /**
+   * The same for an execution that is about to start: nothing is read, it is taken not to exist. If it
+   * does, the commit of the start conflicts, and only then its journal is read. Two equal starts in one
+   * millisecond make equal commits, and the second must not be taken for the first whose reply was lost:
+   * what has just ended is read.
+   */
+  enqueueNew<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>): Promise<T> {
+    if (this.justOver.has(arn)) return this.enqueue(arn, work);
+    return this.inTurn(arn, (live) => {
+      live.loaded = true;
+      return work(live);
+    });
+  }
+
+  private async inTurn<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>): Promise<T> {
+    const live = this.take(arn);
+    this.queued++;
+    if (live.busy++ > 0) await new Promise<void>((resolve) => live.mailbox.push(resolve));
+    try {
+      return await work(live);
+    } finally {
+      this.release(live);
+      live.mailbox.shift()?.();
+    }
   }
 
   private take(arn: ExecutionArn): Live {
@@ -63,7 +90,7 @@ export class LiveExecutions {
       state: null,
       digest: EMPTY_DIGEST,
       loaded: false,
-      tail: Promise.resolve(),
+      mailbox: [],
       busy: 0,
       unsettled: null,
     };
@@ -102,6 +129,7 @@ export class LiveExecutions {
     const over = live.state === null || live.state.status !== 'RUNNING';
     if (over) {
       this.live.delete(live.arn);
+      this.rememberOver(live.arn);
       return;
     }
     // Most recently used last; the oldest idle one goes when there are too many.
@@ -115,6 +143,13 @@ export class LiveExecutions {
     }
   }
 
+  private rememberOver(arn: ExecutionArn): void {
+    this.justOver.add(arn);
+    if (this.justOver.size <= MAX_OVER) return;
+    const [oldest] = this.justOver;
+    if (oldest !== undefined) this.justOver.delete(oldest);
+  }
+
   /** The folded state if it is in memory and nothing is queued; saves a load. */
   peek(arn: ExecutionArn): ExecutionState | null {
     const live = this.live.get(arn);
@@ -126,7 +161,9 @@ export class LiveExecutions {
     return this.queued;
   }
 
+  /** Resolves when no turn that waits or runs now is left. */
   async idle(): Promise<void> {
-    await Promise.all([...this.live.values()].map((live) => live.tail));
+    const held = [...this.live.keys()];
+    await Promise.all(held.map((arn) => this.inTurn(arn, async () => undefined)));
   }
 }
