@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommands>>> = {
   data: async () => (await import('./commands/data.js')).addData,
   runs: async () => (await import('./commands/runs.js')).addRuns,
   lineage: async () => (await import('./commands/lineage.js')).addLineage,
+  gates: async () => (await import('./commands/gates.js')).addGates,
   models: async () => (await import('./commands/models.js')).addModels,
   endpoints: async () => (await import('./commands/endpoints.js')).addEndpoints,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,

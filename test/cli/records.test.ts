@@ -1,7 +1,8 @@
-/** `stepwell runs`, `lineage` and `data` as a person meets them. */
+/** `stepwell runs`, `lineage`, `data` and `gates` as a person meets them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openPolicies } from '../../src/ml/gates/policy-store.js';
 import { openLineage } from '../../src/ml/lineage/events.js';
 import { openRuns } from '../../src/ml/tracking/run-store.js';
 import { Folder, type Said, USUAL } from '../support/command-line.js';
@@ -83,4 +84,35 @@ it('data: a profile with its suite and picture; an execution for DVC', async () 
   const dvc = await say('data', 'dvc', 'my-run', '--to', 'out');
   expect(dvc.stdout).toContain('not there any more: artifact://sha256/abab');
   expect(existsSync(join(folder.path, 'out/dvc.lock'))).toBe(true);
+});
+
+it('gates: what was used, its clauses in words, and a document before it is used', async () => {
+  const policy = {
+    name: 'mood',
+    version: '1.9.0',
+    clauses: [
+      { metric: 'accuracy', value: 0.85 },
+      { metric: 'f1Macro', versus: 'champion', margin: 0.01 },
+    ],
+  };
+  const policies = openPolicies(join(folder.path, '.stepwell/policies'));
+  await policies.keep({ ...policy, version: '1.10.0' });
+  await policies.keep(policy);
+  expect((await say('gates', 'list')).stdout).toBe('mood  1.9.0, 1.10.0\n');
+  const shown = await say('gates', 'show', 'mood');
+  expect(shown.stdout).toMatch(/^mood 1\.10\.0 {2}sha256 [0-9a-f]{12}\n {2}· accuracy >= 0\.85\n/);
+  expect(shown.stdout).toContain('f1Macro better than the champion by 0.01 or more');
+  expect(await say('gates', 'show', 'mood', '2.0.0')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('There is no policy mood 2.0.0 (versions: 1.9.0, 1.10.0).'),
+  });
+  folder.write('bad.json', { ...policy, clauses: [{ metric: 'accuracy', value: '0.85' }] });
+  expect(await say('gates', 'check', 'bad.json')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('/clauses/0/value: must be a number.'),
+  });
+  folder.write('good.json', policy);
+  expect(JSON.parse((await say('gates', 'check', 'good.json', '--json')).stdout)).toMatchObject({
+    words: ['accuracy >= 0.85', expect.any(String)],
+  });
 });

@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Json, JsonObject } from '../../lib/json.js';
+import type { JsonObject } from '../../lib/json.js';
 import { prepareImageFolder } from '../../ml/data/image-folder.js';
 import type { PreprocessParameters } from '../../ml/data/preprocess.js';
 import type { Handler, HandlerContext } from '../handler.js';

@@ -13,6 +13,8 @@ export interface PolicyStore {
   keep(document: Json): Promise<Policy>;
   /** The version asked for, or the latest; throws `Gate.UnknownPolicy`. */
   find(name: string, version?: string): Promise<Policy>;
+  /** Every name with its versions, oldest first. */
+  list(): Promise<readonly { readonly name: string; readonly versions: readonly string[] }[]>;
 }
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
@@ -45,6 +47,14 @@ export function openPolicies(folder: string): PolicyStore {
         `There is no policy ${name}${version === undefined ? '' : ` ${version}`} (versions: ${known}). ` +
           'Give the whole document once; from then on its name and version are enough.',
       );
+    },
+    async list() {
+      const names = (await readdir(folder).catch(() => [])).sort();
+      const all = names.map(async (name) => ({
+        name,
+        versions: await versionsIn(join(folder, name)),
+      }));
+      return (await Promise.all(all)).filter(({ versions }) => versions.length > 0);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Evidence, judge, parsePolicy } from '../../../src/ml/gates/policy.js';
+import { type Evidence, judge } from '../../../src/ml/gates/judge.js';
+import { parsePolicy } from '../../../src/ml/gates/policy.js';
 import type { Json, JsonObject } from '../../../src/lib/json.js';
 
 const policyOf = (...clauses: readonly JsonObject[]) =>

@@ -6,11 +6,11 @@ import { isObject, type Json, type JsonObject, withKey } from '../../../lib/json
 import { DataFailure } from '../../../ml/data/data-failure.js';
 import {
   type ComparisonEvidence,
-  judge,
   type Evidence,
-  type Policy,
+  judge,
   type SliceEvidence,
-} from '../../../ml/gates/policy.js';
+} from '../../../ml/gates/judge.js';
+import type { Policy } from '../../../ml/gates/policy.js';
 import type { PolicyStore } from '../../../ml/gates/policy-store.js';
 import { pairedBootstrap, requirePairs } from '../../../ml/metrics/comparison.js';
 import { groupsBy, type PredictionTable, sampleOf } from '../../../ml/metrics/predictions.js';
