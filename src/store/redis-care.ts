@@ -13,10 +13,13 @@ import type {
   StoreSize,
   Stray,
 } from './care.js';
-import { effectOrder, headText, parseHead, recordText, rowText } from './redis-commits.js';
+import { DROP_MEMBERS, REDERIVE, STAGE } from './redis-care-scripts.js';
+import { recordText } from './redis-commits.js';
+import { headText, parseHead } from './redis-head.js';
 import { findingsOf } from './redis-health.js';
 import {
   EFFECTS,
+  effectOrder,
   indexEntries,
   indexedArn,
   type KeySpace,
@@ -26,15 +29,10 @@ import {
   workEntry,
 } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
+import { rowText } from './redis-rows.js';
 import { walk } from './redis-scan.js';
-import {
-  COUNT,
-  DROP_MEMBERS,
-  EFFECT_FIELD,
-  REDERIVE,
-  STAGE,
-  TIMER_FIELD,
-} from './redis-scripts.js';
+import { COUNT } from './redis-scan-scripts.js';
+import { EFFECT_FIELD, TIMER_FIELD } from './redis-script.js';
 import { effectsOf, pendingOf, timersOf } from './redis-work.js';
 import type { ExecutionRow, ExecutionStatus, JournalCommit, Page, Store } from './store.js';
 
@@ -55,7 +53,8 @@ export class RedisCare implements StoreCare {
 
   async head(arn: ExecutionArn): Promise<JournalHead | null> {
     const { link, keys } = this.access;
-    return parseHead(await link.field(keys.execution(arn)[0], 'head'));
+    const head = parseHead(await link.field(keys.execution(arn)[0], 'h'));
+    return head === null ? null : { seq: head.seq, digest: head.digest };
   }
 
   async pending(arn: ExecutionArn): Promise<Pending> {
@@ -196,9 +195,11 @@ export class RedisCare implements StoreCare {
     const kind = head === TIMERS ? 'timer' : 'effect';
     return this.#strays(key, head, mend, async (entry) => {
       const { arn, position } = workEntry(entry);
-      const work = await this.access.link.field(this.access.keys.execution(arn)[0], 'work');
-      const [, due, , since] = (work ?? '').split(' ');
-      return position === (head === TIMERS ? due : since) ? null : { kind, what: arn };
+      const known = parseHead(
+        await this.access.link.field(this.access.keys.execution(arn)[0], 'h'),
+      );
+      const right = head === TIMERS ? known?.due : known?.since;
+      return position === right ? null : { kind, what: arn };
     });
   }
 

@@ -6,6 +6,9 @@ import { Cluster, Redis } from 'ioredis';
 import { assert } from '../lib/assert.js';
 import type { RedisAddress } from './redis-url.js';
 
+/** Who this program is to a server; other layouts of the store have other names (redis-upgrade.ts). */
+export const CONNECTION_NAME = 'stepwell-3';
+
 const LONGEST_RECONNECT_PAUSE_MS = 1_000;
 
 /** Not yet connected. A reply that takes longer than `commandMs` is an error. */
@@ -54,7 +57,7 @@ function storeOptions(address: RedisAddress, commandMs: number) {
     connectTimeout: commandMs,
     commandTimeout: commandMs,
     socketTimeout: commandMs,
-    connectionName: 'stepwell',
+    connectionName: CONNECTION_NAME,
   };
 }
 

@@ -2,31 +2,37 @@
  * Commits on their way to Redis. Those of one turn of the event loop travel in one call, as many as share
  * a slot, and each is judged and answered by itself: under load the server spends its time on commits, not
  * on calls. A call that is refused as a whole is taken apart, so that nobody suffers for another's commit.
+ * One that follows on what this process left there is plain: the server compares and writes, and no more.
  */
-import type { Digest, ExecutionArn, Seq } from '../lib/brand.js';
-import { indexEntries, type KeySpace, POSITION_DIGITS, timerValue } from './redis-keys.js';
+import { COMMIT, PLAIN_COMMIT } from './redis-commit-script.js';
+import { headText } from './redis-head.js';
+import { effectOrder, indexEntries, type KeySpace, timerValue } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
-import { COMMIT, EFFECT_FIELD, TIMER_FIELD } from './redis-scripts.js';
-import type { Commit, ExecutionRow, JournalCommit } from './store.js';
+import { type Plain, RedisMemory } from './redis-memory.js';
+import { rowText } from './redis-rows.js';
+import { EFFECT_FIELD, TIMER_FIELD } from './redis-script.js';
+import type { Commit, JournalCommit } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
 /** What one call may hold up the server with. */
 const MOST_COMMITS = 16;
 const MOST_TEXT = 262_144;
-const PLACE_DIGITS = 6;
 
 type Answer = 'committed' | 'conflict';
 
 interface Waiting {
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
-  readonly size: number;
+  readonly commit: Commit;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
 
+interface WaitingPlain extends Waiting {
+  readonly plain: Plain;
+}
+
 export class RedisCommits {
   #waiting: Waiting[] = [];
+  readonly #memory = new RedisMemory();
 
   constructor(
     private readonly link: RedisLink,
@@ -35,54 +41,85 @@ export class RedisCommits {
 
   add(commit: Commit): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const keys = this.keys.execution(commit.arn);
-      const args = argumentsOf(commit);
-      const size = commit.facts.length;
       if (this.#waiting.length === 0) setImmediate(() => this.#flush());
-      this.#waiting.push({ keys, args, size, resolve, reject });
+      this.#waiting.push({ commit, resolve, reject });
     });
+  }
+
+  /** What was acknowledged may be gone. */
+  forget(): void {
+    this.#memory.clear();
   }
 
   #flush(): void {
     const all = this.#waiting;
     this.#waiting = [];
-    if (!this.link.cluster) return this.#cut(all);
-    // Whoever shares the index shares the slot.
-    const groups = new Map<string | undefined, Waiting[]>();
+    const plains: WaitingPlain[] = [];
+    const others: Waiting[] = [];
     for (const one of all) {
-      const [, index] = one.keys;
+      const plain = this.#memory.plain(one.commit);
+      if (plain === null) others.push(one);
+      else plains.push({ ...one, plain });
+    }
+    for (const batch of this.#batches(plains)) void this.#sendPlain(batch);
+    for (const batch of this.#batches(others)) void this.#send(batch);
+  }
+
+  /** On a Cluster a call names keys of one slot, and whoever shares the index shares the slot. */
+  #batches<T extends Waiting>(all: readonly T[]): readonly T[][] {
+    if (all.length === 0) return [];
+    if (!this.link.cluster) return cut(all);
+    const groups = new Map<string, T[]>();
+    for (const one of all) {
+      const [, , index] = this.keys.execution(one.commit.arn);
       const group = groups.get(index);
       if (group === undefined) groups.set(index, [one]);
       else group.push(one);
     }
-    for (const group of groups.values()) this.#cut(group);
+    return [...groups.values()].flatMap(cut);
   }
 
-  #cut(all: readonly Waiting[]): void {
-    let [from, size] = [0, 0];
-    for (const [at, one] of all.entries()) {
-      if (at > from && (at - from === MOST_COMMITS || size + one.size > MOST_TEXT)) {
-        void this.#send(all.slice(from, at));
-        [from, size] = [at, 0];
-      }
-      size += one.size;
+  async #sendPlain(batch: readonly WaitingPlain[]): Promise<void> {
+    const keys: string[] = [];
+    const args: string[] = [];
+    for (const { commit, plain } of batch) {
+      const { before, h, record, sets, drops } = plain;
+      keys.push(this.keys.execution(commit.arn)[0]);
+      args.push(String(sets.length + 4), String(drops.length), before);
+      args.push('h', h, record, recordText(commit), ...sets, ...drops);
     }
-    void this.#send(all.slice(from));
+    await this.#answered(batch, this.link.eval(PLAIN_COMMIT, keys, args), (one, answer) => {
+      if (answer !== 1) return false;
+      this.#memory.wrote(one.commit, one.plain);
+      one.resolve('committed');
+      return true;
+    });
   }
 
   async #send(batch: readonly Waiting[], again = false): Promise<void> {
     const keys: string[] = [];
-    const args: (string | number)[] = [];
-    for (const one of batch) {
-      keys.push(...one.keys);
-      args.push(one.args.length);
-      for (const arg of one.args) args.push(arg);
-    }
+    const args: string[] = [];
+    const whole = batch.map(({ commit }) => this.#write(commit, keys, args));
+    await this.#answered(batch, this.link.eval(COMMIT, keys, args, again), (one, answer, at) => {
+      if (answer === -1) return false;
+      if (typeof answer === 'string') this.#memory.learn(one.commit, answer, whole[at] as boolean);
+      else this.#memory.forget(one.commit.arn);
+      one.resolve(answer === 0 ? 'conflict' : 'committed');
+      return true;
+    });
+  }
+
+  /** Whoever cannot be answered yet is sent alone, with all that is needed to judge it. */
+  async #answered<T extends Waiting>(
+    batch: readonly T[],
+    call: Promise<unknown>,
+    settle: (one: T, answer: number | string, at: number) => boolean,
+  ): Promise<void> {
     try {
-      const answers = (await this.link.eval(COMMIT, keys, args, again)) as number[];
-      for (const [at, one] of batch.entries()) {
-        if (answers[at] === -1) void this.#send([one], true);
-        else one.resolve(answers[at] === 1 ? 'committed' : 'conflict');
+      const answers = (await call) as (number | string)[];
+      for (let at = 0; at < batch.length; at += 1) {
+        const one = batch[at] as T;
+        if (!settle(one, answers[at] as number | string, at)) void this.#send([one], true);
       }
     } catch (error) {
       const apart = batch.length > 1 && isRefusal(error);
@@ -92,6 +129,45 @@ export class RedisCommits {
       }
     }
   }
+
+  /** As COMMIT takes it; answers whether with its row. A key that is named twice ends as its last mention says. */
+  #write(commit: Commit, keys: string[], args: string[]): boolean {
+    const { arn, after, previousDigest, count, digest, row } = commit;
+    const changes = this.#memory.changes(commit);
+    const [execution, work, index] = this.keys.execution(arn);
+    keys.push(execution, work);
+    const counts = args.length;
+    args.push('', '', headText(after, previousDigest), headText(after + count, digest));
+    args.push(recordText(commit));
+    if (changes === null) {
+      keys.push(index);
+      args.push('', rowText(row), indexEntries(row));
+    } else args.push(changes);
+    const fields = fieldsOf(commit);
+    const before = args.length;
+    for (const [field, value] of fields) if (value !== '') args.push(field, value);
+    const sets = (args.length - before) / 2;
+    for (const [field, value] of fields) if (value === '') args.push(field);
+    args[counts] = String(sets);
+    args[counts + 1] = String(fields.size - sets);
+    return changes === null;
+  }
+}
+
+/** As much in one call as may hold up the server. */
+function cut<T extends Waiting>(all: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  let [from, size] = [0, 0];
+  for (let at = 0; at < all.length; at += 1) {
+    const { length } = (all[at] as T).commit.facts;
+    if (at > from && (at - from === MOST_COMMITS || size + length > MOST_TEXT)) {
+      parts.push(all.slice(from, at));
+      [from, size] = [at, 0];
+    }
+    size += length;
+  }
+  parts.push(all.slice(from));
+  return parts;
 }
 
 /** The server has answered, and has written nothing. */
@@ -100,94 +176,20 @@ function isRefusal(error: unknown): boolean {
   return error.cause instanceof Error && error.cause.name === 'ReplyError';
 }
 
-/** As COMMIT takes them. A key that is named twice ends as its last mention says. */
-function argumentsOf(commit: Commit): (string | number)[] {
-  const { after, previousDigest, count, digest, row, timers, outbox } = commit;
-  const args: (string | number)[] = [
-    headText(after, previousDigest),
-    headText(after + count, digest),
-    recordText(commit),
-    rowText(row),
-    indexEntries(row),
-  ];
-  const changes = new Map<string, string>();
+/** Fields of timers and effects as they shall be; '' is none. */
+function fieldsOf({ after, count, timers, outbox }: Commit): Map<string, string> {
+  const fields = new Map<string, string>();
   for (const { key, dueAt, holder } of timers) {
-    changes.set(TIMER_FIELD + key, dueAt === null ? '' : timerValue(dueAt, holder));
+    fields.set(TIMER_FIELD + key, dueAt === null ? '' : timerValue(dueAt, holder));
   }
   for (const [at, { key, effect }] of outbox.entries()) {
     const text = effect === null ? '' : effectOrder(after + count, at) + JSON.stringify(effect);
-    changes.set(EFFECT_FIELD + key, text);
+    fields.set(EFFECT_FIELD + key, text);
   }
-  for (const [field, value] of changes) args.push(field, value);
-  return args;
-}
-
-export function headText(seq: number, digest: Digest): string {
-  return `${seq} ${digest}`;
-}
-
-export function parseHead(
-  text: string | null,
-): { readonly seq: Seq; readonly digest: Digest } | null {
-  const [, seq, digest] = /^(\d+) (\S+)$/.exec(text ?? '') ?? [];
-  return seq === undefined ? null : { seq: Number(seq) as Seq, digest: digest as Digest };
-}
-
-/** Without the ARN, which the key says. */
-export function rowText(row: ExecutionRow): string {
-  return JSON.stringify([
-    row.name,
-    row.stateMachineArn,
-    row.stateMachineVersionArn,
-    row.stateMachineAliasArn,
-    row.mapRunArn,
-    row.status,
-    row.startedAt,
-    row.stoppedAt,
-    row.redriveCount,
-    row.redrivenAt,
-    row.details,
-  ]);
-}
-
-export function parseRow(arn: ExecutionArn, text: string): ExecutionRow {
-  const [
-    name,
-    stateMachineArn,
-    stateMachineVersionArn,
-    stateMachineAliasArn,
-    mapRunArn,
-    status,
-    startedAt,
-    stoppedAt,
-    redriveCount,
-    redrivenAt,
-    details,
-  ] = JSON.parse(text);
-  return {
-    arn,
-    name,
-    stateMachineArn,
-    stateMachineVersionArn,
-    stateMachineAliasArn,
-    mapRunArn,
-    status,
-    startedAt,
-    stoppedAt,
-    redriveCount,
-    redrivenAt,
-    details,
-  };
+  return fields;
 }
 
 /** `after count digest`, and the facts on the next line. */
 export function recordText({ after, count, digest, facts }: JournalCommit): string {
   return `${after} ${count} ${digest}\n${facts}`;
-}
-
-export function effectOrder(seq: number, place: number): string {
-  return (
-    String(seq).padStart(POSITION_DIGITS - PLACE_DIGITS, '0') +
-    String(place).padStart(PLACE_DIGITS, '0')
-  );
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Json } from '../lib/json.js';
 import type { KeySpace } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
-import { LIST_DOCUMENTS, PUT_DOCUMENT, REMOVE_DOCUMENT } from './redis-scripts.js';
+import { LIST_DOCUMENTS, PUT_DOCUMENT, REMOVE_DOCUMENT } from './redis-document-scripts.js';
 import type { Document, DocumentStore, Page } from './store.js';
 
 export class RedisDocuments implements DocumentStore {

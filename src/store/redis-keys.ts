@@ -9,16 +9,16 @@ import { sha256 } from '../lib/digest.js';
 import type { ExecutionFilter, ExecutionRow, ExecutionStatus } from './store.js';
 
 /** Version of the layout below, written into every store. */
-export const SCHEMA = 2;
+export const SCHEMA = '3';
 /** Written into every store: another number would look for executions in other places. */
 export const SHARDS = 16;
 
 /** In the order in which scripts take them. */
 export type ExecutionKeys = readonly [
   execution: string,
-  index: string,
   /** Which executions of the shard have timers and effects. */
   work: string,
+  index: string,
 ];
 
 export interface KeySpace {
@@ -55,7 +55,7 @@ export function keySpace(prefix: string): KeySpace {
     execution: (arn) => {
       assert(!arn.includes('\n'), 'An ARN is one line.');
       const shard = shards[shardOf(arn)] as string;
-      return [`${shard}:e:${arn}`, `${shard}:index`, `${shard}:work`];
+      return [`${shard}:e:${arn}`, `${shard}:work`, `${shard}:index`];
     },
     documents: (kind) => {
       assert(!/[{}]/.test(kind), 'A kind of documents contains no braces.');
@@ -78,11 +78,20 @@ function shardOf(arn: string): number {
 }
 
 export const POSITION_DIGITS = 16;
+const PLACE_DIGITS = 6;
 
 /** A time as a position. */
 export function timePosition(ms: number): string {
   assert(Number.isSafeInteger(ms) && ms >= 0, 'Times are whole milliseconds since 1970.');
   return String(ms).padStart(POSITION_DIGITS, '0');
+}
+
+/** Of an effect: the end of the commit that promised it, and its place there. */
+export function effectOrder(seq: number, place: number): string {
+  return (
+    String(seq).padStart(POSITION_DIGITS - PLACE_DIGITS, '0') +
+    String(place).padStart(PLACE_DIGITS, '0')
+  );
 }
 
 /** A timer as its field says it: the due time, and on the next line who holds it. */

@@ -4,20 +4,13 @@
  * until the server says what became of it; past the deadline it is StoreUnavailable, with
  * `outcomeUnknown` when the server may have applied it. The client itself never sends twice.
  */
-import { randomUUID } from 'node:crypto';
-import { Cluster, type Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { Admission } from './redis-admission.js';
 import { createClient, explanationOf, fateOf } from './redis-client.js';
-import {
-  dangers,
-  inspectServer,
-  lossWindow,
-  obstacles,
-  type ServerReport,
-  waitObstacles,
-  waitWindow,
-} from './redis-health.js';
-import { type KeySpace, SCHEMA, SHARDS } from './redis-keys.js';
-import { PROBE, SCRIPTS, SIGN, type Script } from './redis-scripts.js';
+import { Confirmation } from './redis-confirm.js';
+import type { ServerReport } from './redis-health.js';
+import type { KeySpace } from './redis-keys.js';
+import type { Script } from './redis-script.js';
 import type { RedisAddress } from './redis-url.js';
 import { StoreUnavailable } from './unavailable.js';
 
@@ -49,16 +42,14 @@ export class RedisLink {
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   /** Why the server is not used although it answers. */
   #refusal: StoreUnavailable | null = null;
-  #lossWindow = '';
-  #storeId: string | null = null;
   #lastError: Error | null = null;
   #wasOpen = false;
   readonly #resets: (() => void)[] = [];
   /** Connections so far: a check that began on an earlier one says nothing. */
   #round = 0;
   readonly #waiting = new Set<() => void>();
-  /** Slots of hash tags, of which there are few. */
-  readonly #slots = new Map<string, number>();
+  readonly #admission: Admission;
+  readonly #confirmation: Confirmation;
   readonly #recheck: NodeJS.Timeout;
   #again: NodeJS.Timeout | undefined;
 
@@ -85,9 +76,13 @@ export class RedisLink {
   private constructor(
     private readonly client: Redis | Cluster,
     private readonly address: RedisAddress,
-    private readonly keys: KeySpace,
+    keys: KeySpace,
     private readonly options: LinkOptions,
   ) {
+    const { readOnly } = options;
+    const send: RedisLink['send'] = (script, names, args) => this.send(script, names, args);
+    this.#admission = new Admission({ client, address, keys, readOnly, send });
+    this.#confirmation = new Confirmation(client, address.wait);
     client.on('error', (error: Error) => {
       this.#lastError = error;
     });
@@ -110,7 +105,7 @@ export class RedisLink {
 
   get description(): string {
     const access = this.options.readOnly ? ' (read-only)' : '';
-    return `${this.address.shown}${access} (${this.#lossWindow})`;
+    return `${this.address.shown}${access} (${this.#admission.lossWindow})`;
   }
 
   /** Scripts may name keys of several shards only where all shards are one server. */
@@ -126,7 +121,7 @@ export class RedisLink {
     again = false,
   ): Promise<unknown> {
     return this.#call((resent) => {
-      return this.#send(script, keys, [resent || again ? '1' : '0', ...args]);
+      return this.send(script, keys, [resent || again ? '1' : '0', ...args]);
     }, true);
   }
 
@@ -136,7 +131,7 @@ export class RedisLink {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.#call(() => this.#send(script, keys, ['0', ...args]), false);
+    return this.#call(() => this.send(script, keys, ['0', ...args]), false);
   }
 
   field(key: string, field: string): Promise<string | null> {
@@ -149,13 +144,13 @@ export class RedisLink {
 
   /** How many servers share the keys. */
   get nodes(): number {
-    return this.#servers().length;
+    return this.#admission.servers.length;
   }
 
   /** One step of a walk over the keys of server `node`; cursor '0' begins, and comes back at the end. */
   async scanKeys(node: number, cursor: string, pattern: string): Promise<[string, string[]]> {
     return this.#call(() => {
-      const server = this.#servers()[node];
+      const server = this.#admission.servers[node];
       if (server === undefined) return Promise.resolve(['0', []] as [string, string[]]);
       return server.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
     }, true);
@@ -172,52 +167,42 @@ export class RedisLink {
 
   /** What every server says of itself now. */
   inspect(): Promise<readonly ServerReport[]> {
-    return this.#call(() => Promise.all(this.#servers().map(inspectServer)), true);
+    return this.#call(() => this.#admission.inspect(), true);
   }
 
-  #servers(): readonly Redis[] {
-    return this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
+  /** How the store is laid out. */
+  get schema(): string | null {
+    return this.#admission.schema;
   }
 
-  /**
-   * Whether what this process has written is where the rule wants it. Asked on the connection of the
-   * write, because that is what WAIT and WAITAOF speak of.
-   */
-  async confirm(key: string): Promise<boolean> {
-    const { replicas, localDisk, replicaDisks, waitMs } = this.address.wait;
+  /** It has been laid out anew. */
+  upgraded(): void {
+    this.#admission.upgraded();
+  }
+
+  /** The address as it may be shown. */
+  get shown(): string {
+    return this.address.shown;
+  }
+
+  /** What clients of all servers call themselves; none where this user may not ask. */
+  clientNames(): Promise<string[]> {
     return this.#call(async () => {
-      const node = await this.#nodeOf(key);
-      if (replicas > 0 && Number(await node.call('WAIT', replicas, waitMs)) < replicas)
-        return false;
-      if (!localDisk && replicaDisks === 0) return true;
-      const local = localDisk ? 1 : 0;
-      const reply = await node.call('WAITAOF', local, replicaDisks, waitMs);
-      const [onDisk, onDisks] = reply as [number, number];
-      return onDisk >= local && onDisks >= replicaDisks;
+      const lists = await Promise.all(
+        this.#admission.servers.map((server) => server.call('CLIENT', 'LIST').catch(() => '')),
+      );
+      return [...lists.join('\n').matchAll(/ name=(\S*)/g)].map(([, name]) => String(name));
     }, true);
+  }
+
+  /** Whether what this process has written is where the rule wants it. */
+  confirm(key: string): Promise<boolean> {
+    return this.#call(() => this.#confirmation.confirm(key), true);
   }
 
   /** Whether commits have to be confirmed at all. */
   get confirms(): boolean {
-    const { replicas, localDisk, replicaDisks } = this.address.wait;
-    return replicas > 0 || localDisk || replicaDisks > 0;
-  }
-
-  async #nodeOf(key: string): Promise<Redis> {
-    const { client } = this;
-    if (!(client instanceof Cluster)) return client;
-    const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key;
-    let slot = this.#slots.get(tag);
-    if (slot === undefined) {
-      slot = Number(await client.cluster('KEYSLOT', key));
-      this.#slots.set(tag, slot);
-    }
-    const [owner] = (client.slots[slot] ?? []) as string[];
-    const node = client
-      .nodes('master')
-      .find(({ options }) => `${options.host}:${options.port}` === owner);
-    if (node === undefined) throw new Error(`No master is known for slot ${slot}.`);
-    return node;
+    return this.#confirmation.isWanted;
   }
 
   async close(): Promise<void> {
@@ -257,7 +242,7 @@ export class RedisLink {
     }
   }
 
-  async #send(
+  private async send(
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
@@ -322,7 +307,7 @@ export class RedisLink {
     const round = this.#round;
     let refusal: StoreUnavailable | null = null;
     try {
-      await this.#check();
+      await this.#admission.check();
     } catch (error) {
       if (error instanceof StoreUnavailable) refusal = error;
       else if (fateOf(error) === 'refused') refusal = this.#explained(error, false);
@@ -350,59 +335,6 @@ export class RedisLink {
     this.#again.unref();
   }
 
-  async #check(): Promise<void> {
-    const { address, options } = this;
-    const servers = this.#servers();
-    const reports = await Promise.all(servers.map(inspectServer));
-    this.#lossWindow = lossWindow(reports) + waitWindow(address.wait, reports);
-    if (!options.readOnly) {
-      const found = reports.flatMap((report) => [
-        ...obstacles(report),
-        ...(address.unsafe ? [] : dangers(report)),
-        ...waitObstacles(address.wait, report),
-      ]);
-      if (found.length > 0) {
-        const remedy = reports.flatMap(obstacles).length > 0 ? '' : ' Accept it with ?unsafe=1.';
-        throw new StoreUnavailable(
-          `The Redis server ${address.shown} is not used: ${[...new Set(found)].join('; ')}.${remedy}`,
-        );
-      }
-    }
-    await Promise.all(
-      servers.flatMap((server) => SCRIPTS.map(({ text }) => server.script('LOAD', text))),
-    );
-    await this.#identify();
-  }
-
-  /** The server must hold the store that was opened, laid out as this program knows it. */
-  async #identify(): Promise<void> {
-    const { readOnly } = this.options;
-    const { meta, probe } = this.keys;
-    let signed: (string | null)[];
-    // A store that was known and is gone must not be begun anew under a running engine.
-    if (readOnly || this.#storeId !== null) {
-      signed = await this.client.hmget(meta, 'schema', 'shards', 'id');
-    } else {
-      await this.#send(PROBE, [probe], ['0']).catch(passes);
-      signed = (await this.#send(SIGN, [meta], ['0', SCHEMA, SHARDS, randomUUID()])) as string[];
-    }
-    const [schema, shards, id = null] = signed;
-    if (id === null || (this.#storeId !== null && this.#storeId !== id)) {
-      throw new StoreUnavailable(
-        this.#storeId === null
-          ? `There is no store at ${this.address.shown}.`
-          : `The server ${this.address.shown} came back without the store that was open: its data are lost.`,
-      );
-    }
-    if (schema !== String(SCHEMA) || shards !== String(SHARDS)) {
-      throw new StoreUnavailable(
-        `The store ${this.address.shown} has schema ${schema} with ${shards} shards; ` +
-          `this program knows ${SCHEMA} with ${SHARDS}.`,
-      );
-    }
-    this.#storeId = id;
-  }
-
   /** The server has answered with an error: this sending has changed nothing. */
   #explained(error: unknown, unknown: boolean): StoreUnavailable {
     const { message } = error as Error;
@@ -422,9 +354,4 @@ export class RedisLink {
       { cause: error, outcomeUnknown: unknown },
     );
   }
-}
-
-/** Full memory or a full disk says nothing about permissions, and reading and removing must go on. */
-function passes(error: Error): void {
-  if (!/^(OOM|MISCONF)\b/.test(error.message)) throw error;
 }

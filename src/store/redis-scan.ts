@@ -4,7 +4,7 @@
  */
 import { comparePositions } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
-import { SCAN } from './redis-scripts.js';
+import { SCAN } from './redis-scan-scripts.js';
 
 export interface Walk {
   /** One sorted set per shard. */

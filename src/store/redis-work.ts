@@ -8,14 +8,8 @@ import type { Json } from '../lib/json.js';
 import { EFFECTS, type KeySpace, TIMERS, timeOf, timePosition, workEntry } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { walk } from './redis-scan.js';
-import {
-  EFFECT_FIELD,
-  ORDER_DIGITS,
-  PENDING,
-  RECOUNT,
-  TIMERS_OF,
-  TIMER_FIELD,
-} from './redis-scripts.js';
+import { EFFECT_FIELD, ORDER_DIGITS, TIMER_FIELD } from './redis-script.js';
+import { PENDING, RECOUNT, TIMERS_OF } from './redis-work-scripts.js';
 import type { DueTimer, OutboxEntry, Page } from './store.js';
 
 /** Entries read at once. */
@@ -113,7 +107,7 @@ export class RedisWork {
     const groups: string[][] = [];
     const open = new Map<string, string[]>();
     for (const entry of entries) {
-      const shard = this.link.cluster ? this.keys.execution(workEntry(entry).arn)[2] : '';
+      const shard = this.link.cluster ? this.keys.execution(workEntry(entry).arn)[1] : '';
       const group = open.get(shard) ?? [];
       if (group.length === 0) groups.push(group);
       group.push(entry);
@@ -125,30 +119,30 @@ export class RedisWork {
 
   async #effectsOf(entry: string): Promise<readonly Effect[]> {
     const { arn, position } = workEntry(entry);
-    const { work, fields } = await pendingOf(this.link, this.keys.execution(arn)[0]);
+    const { since, fields } = await pendingOf(this.link, this.keys.execution(arn)[0]);
     const effects = effectsOf(arn, fields);
     if (effects.length === 0) await this.#recount(arn, EFFECTS + entry);
     // It ran out of effects and has others since: they stand elsewhere, and are met there.
-    return work.endsWith(` ${position}`) ? effects : [];
+    return since === position ? effects : [];
   }
 
   /** The entry says less than it could. */
   async #recount(arn: ExecutionArn, entry: string): Promise<void> {
     if (this.readOnly) return;
-    const [execution, , work] = this.keys.execution(arn);
+    const [execution, work] = this.keys.execution(arn);
     await this.link.eval(RECOUNT, [execution, work], [entry]);
   }
 }
 
 type Fields = ReadonlyMap<string, string>;
 
-/** Timers and effects of one execution as they are stored, and what is known of them as a whole. */
+/** Timers and effects of one execution as they are stored, and where its effects stand in the shard. */
 export async function pendingOf(
   link: RedisLink,
   execution: string,
-): Promise<{ readonly work: string; readonly fields: Fields }> {
-  const [work = '', ...texts] = (await link.eval(PENDING, [execution], [])) as string[];
-  return { work, fields: fieldsOf(texts) };
+): Promise<{ readonly since: string; readonly fields: Fields }> {
+  const [since = '-', ...texts] = (await link.eval(PENDING, [execution], [])) as string[];
+  return { since, fields: fieldsOf(texts) };
 }
 
 function fieldsOf(texts: readonly string[]): Fields {

@@ -9,8 +9,9 @@ import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { StoreCare } from './care.js';
 import { RedisCare } from './redis-care.js';
-import { parseHead, parseRow, RedisCommits } from './redis-commits.js';
+import { RedisCommits } from './redis-commits.js';
 import { RedisDocuments } from './redis-documents.js';
+import { parseHead } from './redis-head.js';
 import {
   filterHeads,
   indexedArn,
@@ -20,18 +21,14 @@ import {
   timerValue,
 } from './redis-keys.js';
 import { LINK_TIMES, type LinkTimes, RedisLink } from './redis-link.js';
+import { REMOVE } from './redis-care-scripts.js';
+import { parseRow } from './redis-rows.js';
 import { walk } from './redis-scan.js';
-import {
-  DROP_EFFECT,
-  EFFECT_FIELD,
-  ORDER_DIGITS,
-  REMOVE,
-  REPLACE_EFFECT,
-  TIMER_FIELD,
-  TOUCH_TIMER,
-} from './redis-scripts.js';
+import { EFFECT_FIELD, ORDER_DIGITS, TIMER_FIELD } from './redis-script.js';
+import { upgrade } from './redis-upgrade.js';
 import { parseRedisUrl } from './redis-url.js';
 import { RedisWork } from './redis-work.js';
+import { DROP_EFFECT, REPLACE_EFFECT, TOUCH_TIMER } from './redis-work-scripts.js';
 import type {
   Commit,
   DocumentStore,
@@ -75,7 +72,14 @@ export class RedisStore implements SharedStore {
     const keys = keySpace(address.prefix);
     const readOnly = options.readOnly ?? false;
     const times = { ...LINK_TIMES, ...options.times };
-    return new RedisStore(await RedisLink.open(address, keys, { readOnly, times }), keys, readOnly);
+    const link = await RedisLink.open(address, keys, { readOnly, times });
+    try {
+      await upgrade(link, keys);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    return new RedisStore(link, keys, readOnly);
   }
 
   private constructor(link: RedisLink, keys: KeySpace, readOnly: boolean) {
@@ -83,6 +87,7 @@ export class RedisStore implements SharedStore {
     this.#keys = keys;
     this.#readOnly = readOnly;
     this.#commits = new RedisCommits(link, keys);
+    link.onReset(() => this.#commits.forget());
     this.#work = new RedisWork(link, keys, readOnly);
     const refuseWrites = (): void => this.#refuseWhenReadOnly();
     this.documents = new RedisDocuments(link, keys, refuseWrites);
@@ -126,8 +131,8 @@ export class RedisStore implements SharedStore {
     // Records beyond the count belong to a restore that was cut short.
     for (let batch = FIRST_JOURNAL_BATCH; ; batch = JOURNAL_BATCH) {
       const names = Array.from({ length: batch }, (_, at) => `j:${commits.length + at + 1}`);
-      const [total, ...records] = await this.#link.fields(execution, ['commits', ...names]);
-      const count = Number(total ?? 0);
+      const [head = null, ...records] = await this.#link.fields(execution, ['h', ...names]);
+      const count = parseHead(head)?.records ?? 0;
       for (const record of records) {
         if (commits.length >= count) return commits;
         if (record === null) return [...commits, MISSING];
@@ -138,8 +143,8 @@ export class RedisStore implements SharedStore {
 
   async row(arn: ExecutionArn): Promise<ExecutionRow | null> {
     const [execution] = this.#keys.execution(arn);
-    const text = await this.#link.field(execution, 'row');
-    return text === null ? null : parseRow(arn, text);
+    const [text = null, head = null] = await this.#link.fields(execution, ['row', 'h']);
+    return text === null ? null : parseRow(arn, text, parseHead(head)?.changes ?? {});
   }
 
   async list(
@@ -162,13 +167,14 @@ export class RedisStore implements SharedStore {
 
   async touchTimer(arn: ExecutionArn, key: string, dueAt: EpochMs, holder?: string): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , work] = this.#keys.execution(arn);
+    const [execution, work] = this.#keys.execution(arn);
     await this.#link.eval(TOUCH_TIMER, [execution, work], [key, timerValue(dueAt, holder)]);
   }
 
   async head(arn: ExecutionArn): Promise<{ readonly seq: Seq; readonly digest: Digest } | null> {
     const [execution] = this.#keys.execution(arn);
-    return parseHead(await this.#link.field(execution, 'head'));
+    const head = parseHead(await this.#link.field(execution, 'h'));
+    return head === null ? null : { seq: head.seq, digest: head.digest };
   }
 
   async effect(arn: ExecutionArn, key: string): Promise<Json> {
@@ -196,7 +202,7 @@ export class RedisStore implements SharedStore {
 
   async dropEffect(arn: ExecutionArn, key: string): Promise<void> {
     this.#refuseWhenReadOnly();
-    const [execution, , work] = this.#keys.execution(arn);
+    const [execution, work] = this.#keys.execution(arn);
     await this.#link.eval(DROP_EFFECT, [execution, work], [key]);
   }
 

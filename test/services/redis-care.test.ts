@@ -73,7 +73,7 @@ describe.skipIf(binary === null)('Redis', () => {
     const [a, b] = ['parallel', 'mapped'].map((name) =>
       hashes.find((key) => nameOf(key) === name),
     ) as [string, string];
-    const last = `j:${(await server.command('HGET', a, 'commits')) as string}`;
+    const last = `j:${((await server.command('HGET', a, 'h')) as string).split(' ')[2]}`;
     const [mine, other] = [
       (await server.command('HGET', a, last)) as string,
       (await server.command('HGET', b, 'j:1')) as string,
