@@ -1,30 +1,23 @@
 /**
  * The engine: stimulus -> hydrate -> decide -> one compare-and-set commit -> only then the effects.
  * One mailbox per execution; leases and caches only save work, the compare-and-set decides. This file
- * puts the parts together: turns, delivery, outbox, recovery, token answers.
+ * puts the parts together: starts, turns, delivery, outbox, recovery, token answers.
  */
-import { randomBytes } from 'node:crypto';
 import type { Env } from '../core/env.js';
-import { fold } from '../core/evolve.js';
 import type { Fact, Failure } from '../core/fact.js';
-import { AWS_LIMITS, type Limits } from '../core/limits.js';
 import type { ExecutionState } from '../core/state.js';
 import { parseTimer, type Stimulus } from '../core/stimulus.js';
-import { ANSWERED, type Logger } from '../handlers/handler.js';
+import { ANSWERED } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
-import type { ExecutionFilter, ExecutionRow, Page, Store } from '../store/store.js';
-import { type HistoryEvent, projectHistory } from '../wire/history.js';
+import type { ExecutionFilter, ExecutionRow, Page } from '../store/store.js';
+import type { HistoryEvent } from '../wire/history.js';
 import { ActivityWork } from './activity-work.js';
 import { type Clock, realClock } from './clock.js';
 import { Delivery } from './delivery.js';
-import {
-  Dispatcher,
-  type HandlerServices,
-  type Resources,
-  type TaskProgress,
-} from './dispatcher.js';
+import type { EngineOptions } from './engine-options.js';
+import { Dispatcher } from './dispatcher.js';
 import type {
   ActivityTask,
   Engine,
@@ -33,13 +26,13 @@ import type {
   Started,
   StartRequest,
   TokenAnswer,
+  HistoryPage,
   HistoryPageRequest,
 } from './face.js';
-import { loadJournal } from './journal.js';
+import { limitsOf } from './limits-of.js';
 import { Listeners, type FactsListener, untilEnded } from './listeners.js';
 import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
-import type { MapItems } from './map-runs/io.js';
 import { MapRuns } from './map-runs/map-runs.js';
 import { Outbox } from './outbox.js';
 import { Quarantine, type QuarantineNote, quarantineNote } from './quarantine.js';
@@ -47,56 +40,22 @@ import { MAX_QUEUED_TURNS, Overloaded } from './overloaded.js';
 import type { Peers } from './peers.js';
 import { RemoteFacts } from './remote-facts.js';
 import { Recovery } from './recovery.js';
+import { Reader } from './reader.js';
 import { Scheduler, type TimerShare } from './scheduler.js';
 import { SharedWork } from './shared-work.js';
+import { Starts } from './starts.js';
 import { TaskRouter } from './task-router.js';
-import { makeToken } from './token.js';
+import { makeToken, tokenKey } from './token.js';
 import { TokenAnswers } from './token-answers.js';
 import { Troubles } from './troubles.js';
 import { TurnEnvs } from './turn-env.js';
 import { Turns } from './turns.js';
-
-export interface EngineOptions {
-  readonly store: Store;
-  readonly resources: Resources;
-  readonly services: HandlerServices;
-  readonly log: Logger;
-  readonly clock?: Clock;
-  /** Uniform in [0, 1); a seeded one replays a run. */
-  readonly random?: () => number;
-  readonly uuid?: () => string;
-  readonly limits?: Limits;
-  /** Executions under a debugger take one transition a turn. */
-  readonly isStepped?: (arn: ExecutionArn) => boolean;
-  /** Other limits for some state machines, by name; null: `limits`. */
-  readonly limitsOf?: (stateMachineName: string) => Limits | null;
-  readonly onProgress?: (progress: TaskProgress) => void;
-  /** Whether an activity exists; without it every activity ARN is taken for one that does. */
-  readonly activityExists?: (activityArn: string) => Promise<boolean>;
-  /** Reads the items and writes the results of Map Runs; without it only a state's own input. */
-  readonly mapItems?: MapItems;
-  /** Drives just these executions and what they start; others in the store stay as they are. */
-  readonly only?: readonly ExecutionArn[];
-  /** No other engine works on this store: nothing has to be looked for that others may have done. */
-  readonly sole?: boolean;
-  /** Other processes that drive the same store; without them this one drives it alone. */
-  readonly peers?: Peers;
-}
 
 /** Opens the engine over a store: recovers what a crash held back, then serves. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const engine = new LocalEngine(options, await tokenKey(options.store));
   await engine.recover();
   return engine;
-}
-
-/** One key per store: tokens handed out before a restart stay valid. */
-async function tokenKey(store: Store): Promise<string> {
-  const known = await store.documents.get('secret', 'task-token-key');
-  if (known !== null) return known.body as string;
-  const made = randomBytes(32).toString('hex');
-  const put = await store.documents.put('secret', 'task-token-key', made, null);
-  return put === 'conflict' ? tokenKey(store) : made;
 }
 
 class LocalEngine implements Engine {
@@ -120,6 +79,8 @@ class LocalEngine implements Engine {
   private readonly router: TaskRouter;
   private readonly remote: RemoteFacts | null;
   private readonly envs: TurnEnvs;
+  private readonly starts: Starts;
+  private readonly reader: Reader;
   private readonly shared: SharedWork | null;
   private closed = false;
 
@@ -139,7 +100,17 @@ class LocalEngine implements Engine {
     this.envs = new TurnEnvs({ ...options, key });
     this.turns = this.createTurns();
     const drives = (arn: ExecutionArn): boolean => this.drives(arn);
-    const { live, turns, clock, troubles, quarantine } = this;
+    const isStale = (held: Live): Promise<boolean> => this.isStale(held);
+    const { live, turns, clock, troubles, quarantine, machines } = this;
+    const takes = (arn: ExecutionArn): void => void this.mine?.add(arn);
+    this.starts = new Starts({ live, machines, turns, clock, isStale, takes });
+    this.reader = new Reader({
+      store,
+      live,
+      alone: this.peers === null,
+      isStepped: (arn) => options.isStepped?.(arn) === true,
+      isStale,
+    });
     this.delivery = new Delivery({ live, turns, clock, troubles, quarantine, drives });
     this.scheduler = new Scheduler(
       store,
@@ -299,7 +270,7 @@ class LocalEngine implements Engine {
       store,
       clock: this.clock,
       io: mapItems,
-      payloadBytesOf: (arn) => this.limitsOf(arn).payloadBytes,
+      payloadBytesOf: (arn) => limitsOf(this.options, arn).payloadBytes,
       sole: this.options.sole ?? false,
       drives: (arn) => this.drives(arn),
       env: (arn) => this.env(arn),
@@ -427,58 +398,16 @@ class LocalEngine implements Engine {
     this.refuseWhenClosed();
     // Children of Map Runs are ours: their driver bounds them.
     if (request.identity.mapRunArn === null) this.refuseWhenFull();
-    const machine = await this.machines.save(request.revision);
-    const arn = request.identity.arn as ExecutionArn;
-    this.mine?.add(arn);
-    const seconds = machine.timeoutSeconds;
-    const deadlineAt = seconds === null ? null : ((this.clock.now() + seconds * 1000) as EpochMs);
-    return this.live.enqueueNew(arn, async (live) => {
-      if (live.state !== null && (await this.isStale(live))) await this.live.load(live);
-      if (live.state !== null) return { is: 'exists', state: live.state };
-      const facts = await this.turns.run(live, {
-        type: 'Start',
-        identity: request.identity,
-        revision: request.revision.id,
-        input: request.input,
-        traceHeader: request.traceHeader,
-        deadlineAt,
-      });
-      assert(live.state !== null, 'A start leaves a state behind.');
-      const state: ExecutionState = live.state;
-      // Another engine was faster with the same name.
-      if (facts.length === 0) return { is: 'exists', state };
-      return { is: 'started', startedAt: state.startedAt };
-    });
+    return this.starts.start(request);
   }
 
-  async fork({ prepared, revision }: ForkRequest): Promise<Started> {
+  async fork(request: ForkRequest): Promise<Started> {
     this.refuseWhenClosed();
-    await this.machines.save(revision);
-    const { facts, stimulus } = prepared;
-    const [first] = facts;
-    assert(first?.type === 'ExecutionStarted', 'A fork begins with a start.');
-    const arn = first.identity.arn as ExecutionArn;
-    this.mine?.add(arn);
-    return this.live.enqueue(arn, async (live) => {
-      if (live.state !== null) return { is: 'exists', state: live.state };
-      const made = await this.turns.fork(live, facts, stimulus);
-      if (made === null) await this.live.load(live);
-      assert(live.state !== null, 'A fork leaves a state behind.');
-      const state: ExecutionState = live.state;
-      return made === null
-        ? { is: 'exists', state }
-        : { is: 'started', startedAt: state.startedAt };
-    });
-  }
-
-  private limitsOf(arn: ExecutionArn): Limits {
-    const { limits = AWS_LIMITS, limitsOf, isStepped } = this.options;
-    const usual = limitsOf?.(machineNameOf(arn)) ?? limits;
-    return isStepped?.(arn) === true ? { ...usual, factsPerTurn: 1 } : usual;
+    return this.starts.fork(request);
   }
 
   private env(arn: ExecutionArn): Env {
-    return this.envs.at(this.clock.now(), this.limitsOf(arn));
+    return this.envs.at(this.clock.now(), limitsOf(this.options, arn));
   }
 
   subscribe(arn: ExecutionArn | null, listener: FactsListener): () => void {
@@ -492,40 +421,20 @@ class LocalEngine implements Engine {
     };
   }
 
-  async state(arn: ExecutionArn): Promise<ExecutionState | null> {
-    // Its mailbox waits for a person: what is durable can be told all the same.
-    if (this.options.isStepped?.(arn)) {
-      const journal = await loadJournal(this.options.store, arn);
-      return journal === null ? null : fold(journal.facts);
-    }
-    const known = this.live.peek(arn);
-    if (known !== null && this.peers === null) return known;
-    return this.live.enqueue(arn, async (live) => {
-      if (await this.isStale(live)) await this.live.load(live);
-      return live.state;
-    });
+  state(arn: ExecutionArn): Promise<ExecutionState | null> {
+    return this.reader.state(arn);
   }
 
-  async facts(arn: ExecutionArn): Promise<readonly Fact[] | null> {
-    return (await loadJournal(this.options.store, arn))?.facts ?? null;
+  facts(arn: ExecutionArn): Promise<readonly Fact[] | null> {
+    return this.reader.facts(arn);
   }
 
-  async history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null> {
-    const facts = await this.facts(arn);
-    return facts === null ? null : projectHistory(facts);
+  history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null> {
+    return this.reader.history(arn);
   }
 
-  async historyPage(arn: ExecutionArn, page: HistoryPageRequest) {
-    const facts = await this.facts(arn);
-    if (facts === null) return null;
-    const { limit, newestFirst } = page;
-    const total = facts.findLast((fact) => fact.event !== null)?.event?.id ?? 0;
-    const from = page.from ?? (newestFirst ? total : 1);
-    const range = newestFirst
-      ? { from: from - limit + 1, to: from }
-      : { from, to: from + limit - 1 };
-    const events = projectHistory(facts, range);
-    return { events: newestFirst ? events.reverse() : events, total };
+  historyPage(arn: ExecutionArn, page: HistoryPageRequest): Promise<HistoryPage | null> {
+    return this.reader.historyPage(arn, page);
   }
 
   revision(id: RevisionId): Promise<Revision | null> {
@@ -603,16 +512,3 @@ class LocalEngine implements Engine {
     await this.peers?.leave();
   }
 }
-
-/** `…:execution:<machine>:…`; a Map Run's child `<machine>/<label>` has the limits of its machine. */
-function machineNameOf(arn: ExecutionArn): string {
-  let from = -1;
-  for (let colons = 0; colons < MACHINE_COLONS; colons++) from = arn.indexOf(':', from + 1);
-  const end = arn.indexOf(':', from + 1);
-  const name = arn.slice(from + 1, end === -1 ? undefined : end);
-  const label = name.indexOf('/');
-  return label === -1 ? name : name.slice(0, label);
-}
-
-/** Colons before the machine's name in the ARN of an execution. */
-const MACHINE_COLONS = 6;

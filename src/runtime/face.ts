@@ -74,6 +74,12 @@ export interface HistoryPageRequest {
   readonly newestFirst: boolean;
 }
 
+export interface HistoryPage {
+  readonly events: readonly HistoryEvent[];
+  /** Events of the whole history. */
+  readonly total: number;
+}
+
 export interface Engine {
   readonly mapRuns: MapRunsFace;
   start(request: StartRequest): Promise<Started>;
@@ -85,10 +91,7 @@ export interface Engine {
   /** AWS events, ids 1…n. */
   history(arn: ExecutionArn): Promise<readonly HistoryEvent[] | null>;
   /** Those of `limit` events with ids from `from` up, or from `from` down, and how many there are in all. */
-  historyPage(
-    arn: ExecutionArn,
-    page: HistoryPageRequest,
-  ): Promise<{ readonly events: readonly HistoryEvent[]; readonly total: number } | null>;
+  historyPage(arn: ExecutionArn, page: HistoryPageRequest): Promise<HistoryPage | null>;
   revision(id: RevisionId): Promise<Revision | null>;
   list(filter: ExecutionFilter, limit: number, token: string | null): Promise<Page<ExecutionRow>>;
   /** Aborts; resolves to the stop instant, or null when the execution is over or unknown. */

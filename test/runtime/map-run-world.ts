@@ -1,6 +1,7 @@
 /** An engine over a memory store for tests of Map Runs: functions by name, and a machine to start. */
 import type { Resources } from '../../src/runtime/dispatcher.js';
-import { createEngine, type EngineOptions } from '../../src/runtime/engine.js';
+import { createEngine } from '../../src/runtime/engine.js';
+import type { EngineOptions } from '../../src/runtime/engine-options.js';
 import type { Engine, Started } from '../../src/runtime/face.js';
 import { revisionOf } from '../../src/runtime/machines.js';
 import type { HandlerContext } from '../../src/handlers/handler.js';
