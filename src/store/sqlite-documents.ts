@@ -1,5 +1,6 @@
 /** Small documents in the SQLite store: compare-and-set by revision, durable before they answer. */
 import type { Json } from '../lib/json.js';
+import type { DocumentCache } from './sqlite-document-cache.js';
 import type { SqliteDatabase, SqlValue } from './sqlite-file.js';
 import { textKey } from './sqlite-rows.js';
 import { asBytes, withTexts } from './sqlite-text.js';
@@ -29,7 +30,11 @@ export class SqliteDocuments implements DocumentStore {
   readonly #get;
   readonly #list;
 
-  constructor(private readonly access: DocumentAccess) {
+  constructor(
+    private readonly access: DocumentAccess,
+    /** Null where another process may write. */
+    private readonly cache: DocumentCache | null,
+  ) {
     const { database } = access;
     this.#get = database.prepare(`SELECT ${COLUMNS} FROM documents WHERE kind = ? AND id = ?`);
     this.#list = database.prepare(
@@ -40,8 +45,12 @@ export class SqliteDocuments implements DocumentStore {
   }
 
   async get(kind: string, id: string): Promise<Document | null> {
-    const record = this.access.read(() => this.#find(kind, id));
-    return record === null ? null : toDocument(record);
+    const kept = this.access.read(() => this.cache?.get(kind, id));
+    if (kept !== undefined) return kept;
+    const [record] = this.access.read(() => withTexts(this.#get.all([kind, id])));
+    if (record === undefined) return null;
+    const document = toDocument(record as DocumentRecord);
+    return this.cache?.keep(kind, document, (record as DocumentRecord).body.length) ?? document;
   }
 
   async put(
@@ -51,15 +60,17 @@ export class SqliteDocuments implements DocumentStore {
     expected: number | null | 'any',
   ): Promise<number | 'conflict'> {
     const text = JSON.stringify(body);
-    return this.access.send((values) => {
+    const write = this.access.send<number | 'conflict'>((values) => {
       values.push(WRITE.putDocument, textKey(kind), textKey(id), text, expected);
     });
+    return this.cache?.during(kind, id, write) ?? write;
   }
 
   async remove(kind: string, id: string): Promise<boolean> {
-    return this.access.send((values) => {
+    const write = this.access.send<boolean>((values) => {
       values.push(WRITE.removeDocument, kind, id);
     });
+    return this.cache?.during(kind, id, write) ?? write;
   }
 
   async list(
@@ -71,10 +82,6 @@ export class SqliteDocuments implements DocumentStore {
     const records = this.access.read(() => withTexts(this.#list.all(bounds))) as DocumentRecord[];
     const items = records.slice(0, limit).map(toDocument);
     return { items, next: records.length > limit ? (items.at(-1)?.id ?? null) : null };
-  }
-
-  #find(kind: string, id: string): DocumentRecord | null {
-    return (withTexts(this.#get.all([kind, id]))[0] as DocumentRecord | undefined) ?? null;
   }
 }
 

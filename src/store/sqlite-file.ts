@@ -20,7 +20,9 @@ export type SqlValue = string | number | null;
 export const SCHEMA_VERSION = 1;
 /** How long to wait for another SQLite tool that holds the write lock for a moment. */
 const BUSY_TIMEOUT_MS = 5_000;
-/** 16 MiB of log before it is folded back into the main file: fewer, larger writes. */
+/** A commit's facts fill a page better than one of 4 KiB: half the writes to the log. */
+const PAGE_BYTES = 8_192;
+/** 32 MiB of log before it is folded back into the main file: fewer, larger writes. */
 const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 65_536;
 /** `synchronous` = FULL: the log is synced at every commit. */
@@ -114,6 +116,8 @@ export function openDatabase(path: string, readOnly: boolean): SqliteDatabase {
 }
 
 function prepareForWriting(database: SqliteDatabase): void {
+  // Decided when the file is made; an older file keeps what it has.
+  database.pragma(`page_size = ${PAGE_BYTES}`);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

@@ -10,6 +10,7 @@ import type { Digest, EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
 import type { StoreCare } from './care.js';
 import { type SqliteAccess, SqliteCare } from './sqlite-care.js';
+import { DocumentCache } from './sqlite-document-cache.js';
 import { SqliteDocuments } from './sqlite-documents.js';
 import {
   createSchema,
@@ -44,7 +45,7 @@ const REMEMBERED_ROWS = 20_000;
 export interface SqliteOptions {
   /** Look at a store that another process drives; every write is refused. */
   readonly readOnly?: boolean;
-  /** Greatest size of the file in pages of 4 KiB; beyond it the disk counts as full. */
+  /** Greatest size of the file in pages; beyond it the disk counts as full. */
   readonly maxPages?: number;
   /** Which thread writes. Default: `auto`. */
   readonly where?: WhereWritten;
@@ -129,7 +130,7 @@ export class SqliteStore implements Store {
       },
       frozen: (work) => SqliteStore.#frozen(path, work),
     };
-    this.documents = new SqliteDocuments(access);
+    this.documents = new SqliteDocuments(access, ownership === null ? null : new DocumentCache());
     this.care = new SqliteCare(access);
   }
 
