@@ -1,17 +1,10 @@
 /** A store with executions of every kind of fate: ended, waiting, with a task out, with children. */
 import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { JsonObject } from '../../src/lib/json.js';
-import { createEngine } from '../../src/runtime/engine.js';
 import { loadJournal } from '../../src/runtime/journal.js';
 import type { Store } from '../../src/store/store.js';
-import { startRequest } from '../support/run-machine.js';
-import {
-  type Script,
-  ScriptedHandlers,
-  silentLog,
-  testServices,
-} from '../support/scripted-handlers.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { openWorld, startRequest } from '../support/run-machine.js';
+import type { Script } from '../support/scripted-handlers.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 
 const wait = { Type: 'Wait', Seconds: 3600, Next: 'T' };
@@ -66,19 +59,7 @@ export function arnOf(name: string): ExecutionArn {
 }
 
 export async function openEngine(store: Store, clock: VirtualClock) {
-  const random = new SeededRandom(11);
-  const handlers = new ScriptedHandlers(SCRIPT, clock);
-  const engine = await createEngine({
-    store,
-    resources: handlers,
-    services: testServices(),
-    log: silentLog,
-    clock,
-    random: random.next,
-    uuid: random.uuid,
-  });
-  handlers.engine = engine;
-  return engine;
+  return (await openWorld(SCRIPT, { store, clock, seed: 11 })).engine;
 }
 
 /** Starts all of them and stops the engine in the middle. */

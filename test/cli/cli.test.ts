@@ -1,7 +1,7 @@
 /** The command line as a person or a script meets it: exit status, where words go, and continuing. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/lib/json.js';
-import { Folder, type Said } from '../support/command-line.js';
+import { Folder, jsonLines } from '../support/command-line.js';
 
 let folder: Folder;
 beforeAll(() => {
@@ -19,13 +19,6 @@ beforeAll(() => {
   folder.write('input.json', { n: 7 });
 });
 afterAll(() => folder.remove());
-
-function linesOf(said: Said): JsonObject[] {
-  return said.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as JsonObject);
-}
 
 const ARGUMENTS: readonly [string, readonly string[], number, RegExp][] = [
   ['a run that succeeds', ['run', 'pass.asl.json', '--input', '{"n":1}'], 0, /SUCCEEDED/],
@@ -91,7 +84,7 @@ describe.concurrent('exit status', () => {
 describe('--json', () => {
   it('prints one event a line and the result last', async () => {
     const said = await folder.run(['run', 'pass.asl.json', '--json', '--store', 'memory'], '');
-    const lines = linesOf(said);
+    const lines = jsonLines(said);
     // `{}` has no n: the run fails, and says so as data.
     expect(said.status).toBe(1);
     expect(said.stderr).toBe('');
@@ -110,13 +103,13 @@ describe('--json', () => {
     const args = ['run', 'pass.asl.json', '--json', '--store', 'memory', '--input', '-'];
     const said = await folder.run(args, '{"n": "piped"}');
     expect(said.status).toBe(0);
-    expect(linesOf(said).at(-1)).toMatchObject({ status: 'SUCCEEDED', output: { got: 'piped' } });
+    expect(jsonLines(said).at(-1)).toMatchObject({ status: 'SUCCEEDED', output: { got: 'piped' } });
   });
 
   it('prints diagnostics of validate', async () => {
     const said = await folder.run(['validate', '--json', 'bad.asl.json']);
     expect(said.status).toBe(2);
-    expect(linesOf(said)[0]).toMatchObject({ path: 'bad.asl.json', result: 'FAIL' });
+    expect(jsonLines(said)[0]).toMatchObject({ path: 'bad.asl.json', result: 'FAIL' });
   });
 });
 
@@ -134,11 +127,11 @@ describe('executions', () => {
     ]);
     expect(first.status).toBe(0);
     const listed = await folder.run(['executions', '--json', ...store]);
-    expect(linesOf(listed)).toMatchObject([{ name: 'one', status: 'SUCCEEDED' }]);
+    expect(jsonLines(listed)).toMatchObject([{ name: 'one', status: 'SUCCEEDED' }]);
     const described = await folder.run(['describe', 'one', '--json', ...store]);
     expect(JSON.parse(described.stdout)).toMatchObject({ output: { got: 1 }, status: 'SUCCEEDED' });
     const history = await folder.run(['history', 'one', '--json', ...store]);
-    expect(linesOf(history).map((event) => event.type)).toEqual([
+    expect(jsonLines(history).map((event) => event.type)).toEqual([
       'ExecutionStarted',
       'PassStateEntered',
       'PassStateExited',

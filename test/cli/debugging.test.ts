@@ -2,8 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/lib/json.js';
-import { BUILT, Folder, FROM_SOURCE, type Said } from '../support/command-line.js';
+import { BUILT, Folder, FROM_SOURCE, type Said, jsonLines } from '../support/command-line.js';
 
 /** What was built is ten times faster to start. */
 const PROGRAM = existsSync(BUILT[0] as string) ? BUILT : FROM_SOURCE;
@@ -37,13 +36,6 @@ beforeAll(async () => {
   await stepwell(['run', 'gate.asl.json', '--input', '{"score":0.9}', '--name', 'high']);
 });
 afterAll(() => folder.remove());
-
-function linesOf(said: Said): JsonObject[] {
-  return said.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as JsonObject);
-}
 
 const SAID: readonly [string, readonly string[], number, RegExp][] = [
   [
@@ -129,7 +121,7 @@ describe('stepwell fork', () => {
       '{"score":0.95}',
       '--json',
     ]);
-    const lines = linesOf(said);
+    const lines = jsonLines(said);
     expect(lines[0]).toMatchObject({ type: 'plan', reused: [{ state: 'Score' }] });
     expect(lines.at(-1)).toMatchObject({
       type: 'result',
@@ -183,7 +175,7 @@ describe('stepwell debug', () => {
       ['debug', 'low', '--json', '--break', 'fail'],
       'c\nset input 1\nnonsense\np $.score\nq\n',
     );
-    const lines = linesOf(said);
+    const lines = jsonLines(said);
     expect(lines.map(({ type }) => type)).toEqual([
       'breakpoint',
       'stop',

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { revisionOf } from '../../src/runtime/machines.js';
+import { withTimes } from '../support/recorded-times.js';
 import { openWorld, startRequest } from '../support/run-machine.js';
-import { VIRTUAL_EPOCH } from '../support/virtual-clock.js';
 
 const SHARED = fileURLToPath(new URL('../../../shared/conformance/', import.meta.url));
 const isHere = existsSync(`${SHARED}compare.mjs`);
@@ -75,19 +75,6 @@ function isPlain(recorded: Case): boolean {
     (step) => (step.op !== undefined && PLAIN.has(step.op)) || step.await === 'terminal',
   );
   return plain && recorded.steps.some((step) => step.op === 'GetExecutionHistory' && step.expect);
-}
-
-/** `${now+5s}`: an instant relative to the start, as UTC without fraction and zone. */
-function withTimes(recorded: Case): Case {
-  const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-  const text = JSON.stringify(recorded).replace(
-    /\$\{now([+-]\d+)([smhd])\}/g,
-    (_, count: string, unit: string) =>
-      new Date(VIRTUAL_EPOCH + Number(count) * (seconds[unit] ?? 1) * 1000)
-        .toISOString()
-        .slice(0, 19),
-  );
-  return JSON.parse(text) as Case;
 }
 
 async function replay(original: Case): Promise<readonly JsonObject[]> {

@@ -1,12 +1,10 @@
 /** One execution that cannot go on stops alone, durably, with its journal; the others go on. */
 import { describe, expect, it } from 'vitest';
 import type { ExecutionArn } from '../../src/lib/brand.js';
-import { createEngine } from '../../src/runtime/engine.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { JournalCommit, Store } from '../../src/store/store.js';
-import { startRequest } from '../support/run-machine.js';
-import { ScriptedHandlers, silentLog, testServices } from '../support/scripted-handlers.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { openWorld, startRequest } from '../support/run-machine.js';
+import type { Script } from '../support/scripted-handlers.js';
 import { settled, VirtualClock } from '../support/virtual-clock.js';
 
 const WAITS = {
@@ -21,20 +19,10 @@ const OTHER = { ...WAITS, Comment: 'another revision' };
 const arnOf = (name: string) =>
   `arn:aws:states:us-east-1:123456789012:execution:Machine:${name}` as ExecutionArn;
 
+const SCRIPT: Script = { 's:t': { do: 'ok', output: 'done', afterMs: 5 } };
+
 async function open(store: Store, clock: VirtualClock) {
-  const random = new SeededRandom(7);
-  const handlers = new ScriptedHandlers({ 's:t': { do: 'ok', output: 'done', afterMs: 5 } }, clock);
-  const engine = await createEngine({
-    store,
-    resources: handlers,
-    services: testServices(),
-    log: silentLog,
-    clock,
-    random: random.next,
-    uuid: random.uuid,
-  });
-  handlers.engine = engine;
-  return engine;
+  return (await openWorld(SCRIPT, { store, clock, seed: 7 })).engine;
 }
 
 /** A store that lies about one journal for as long as `damaged` is set. */

@@ -2,34 +2,15 @@
  * Every machine of ../shared/definitions runs to an end under made-up answers, and the same seed gives
  * the same journals, byte for byte: for them, and for generated machines.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { AWS_LIMITS } from '../../src/core/limits.js';
-import { validateParsed } from '../../src/core/validate.js';
 import type { Json, JsonObject } from '../../src/lib/json.js';
 import { defaultResponder, plausibleInput } from '../../src/simulate/mocks/defaults.js';
 import { type Simulation, simulate } from '../../src/simulate/simulate.js';
 import { generateMachine } from '../sim/generator.js';
+import { publicMachines, publicMachinesAreThere } from '../support/samples.js';
 
-const folder = fileURLToPath(new URL('../../../shared/definitions/', import.meta.url));
-const isThere = existsSync(folder);
-if (!isThere) console.warn(`SKIPPED: no machines at ${folder}`);
-
-interface Sample {
-  readonly id: string;
-  readonly definition: JsonObject;
-}
-
-function samples(): readonly Sample[] {
-  const files = ['aws-samples.json', 'validator-cases.json'];
-  const all = files.flatMap((file) => JSON.parse(readFileSync(folder + file, 'utf8')) as Sample[]);
-  return all.filter(({ definition }) =>
-    validateParsed(definition as Json, { type: 'STANDARD', strict: false }).every(
-      ({ severity }) => severity !== 'ERROR',
-    ),
-  );
-}
+if (!publicMachinesAreThere) console.warn('SKIPPED: no machines at ../shared/definitions');
 
 /** Loops that made-up answers do not end are ended by the history limit: a smaller one, sooner. */
 const LIMITS = { ...AWS_LIMITS, historyEvents: 2000 };
@@ -41,12 +22,12 @@ function run(definition: JsonObject, input: Json, seed: number): Promise<Simulat
 
 const journalsOf = ({ journals }: Simulation): string => JSON.stringify([...journals]);
 
-describe.skipIf(!isThere)('the machines of ../shared/definitions', () => {
+describe.skipIf(!publicMachinesAreThere)('the machines of ../shared/definitions', () => {
   it('all end under made-up answers, most of them well, and the same seed gives the same bytes', async () => {
     let succeeded = 0;
     const open: string[] = [];
     const different: string[] = [];
-    const machines = samples();
+    const machines = publicMachines();
     for (const { id, definition } of machines) {
       const input = plausibleInput(definition);
       const first = await run(definition, input, 7);

@@ -2,35 +2,19 @@
  * The bar of explore: every state that can be reached, of at least 95 % of the machines in
  * ../shared/definitions; and everything there is of the machines we ship. The table is printed.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { validateParsed } from '../../src/core/validate.js';
-import type { Json, JsonObject } from '../../src/lib/json.js';
+import type { JsonObject } from '../../src/lib/json.js';
 import { explore } from '../../src/simulate/explore/explore.js';
 import { Search } from '../../src/simulate/explore/search.js';
 import { filledIn } from '../../src/simulate/explore/placeholders.js';
 import { statesCutOff } from '../../src/simulate/explore/transitions.js';
+import { publicMachines, publicMachinesAreThere } from '../support/samples.js';
 
-const folder = fileURLToPath(new URL('../../../shared/definitions/', import.meta.url));
-const isThere = existsSync(folder);
-if (!isThere) console.warn(`SKIPPED: no machines at ${folder}`);
+if (!publicMachinesAreThere) console.warn('SKIPPED: no machines at ../shared/definitions');
+
 const shipped = fileURLToPath(new URL('../../state-machines/', import.meta.url));
-
-interface Sample {
-  readonly id: string;
-  readonly definition: JsonObject;
-}
-
-function samples(): readonly Sample[] {
-  const files = ['aws-samples.json', 'validator-cases.json'];
-  const all = files.flatMap((file) => JSON.parse(readFileSync(folder + file, 'utf8')) as Sample[]);
-  return all.filter(({ definition }) =>
-    validateParsed(definition as Json, { type: 'STANDARD', strict: false }).every(
-      ({ severity }) => severity !== 'ERROR',
-    ),
-  );
-}
 
 /** The bar is 10 s a machine; CI gives each a part of that, in runs, so that the clock decides nothing. */
 const BUDGET = { maxPaths: 150, timeLimitMs: 10_000 };
@@ -53,10 +37,10 @@ async function unreached(definition: JsonObject): Promise<readonly string[]> {
 }
 
 describe('explore', () => {
-  it.skipIf(!isThere)(
+  it.skipIf(!publicMachinesAreThere)(
     'reaches every reachable state of at least 95 % of the machines of ../shared/definitions',
     async () => {
-      const machines = samples();
+      const machines = publicMachines();
       const table: string[] = [];
       for (const { definition, id } of machines) {
         const left = await unreached(definition);

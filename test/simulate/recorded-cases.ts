@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Json, JsonObject } from '../../src/lib/json.js';
-import { VIRTUAL_EPOCH } from '../../src/simulate/virtual-clock.js';
+import { withTimes } from '../support/recorded-times.js';
 
 export const SHARED = fileURLToPath(new URL('../../../shared/conformance/', import.meta.url));
 export const isHere = existsSync(`${SHARED}compare.mjs`);
@@ -55,19 +55,6 @@ export function allCases(): readonly Case[] {
   return readdirSync(`${SHARED}cases`).flatMap(
     (file) => JSON.parse(readFileSync(`${SHARED}cases/${file}`, 'utf8')) as Case[],
   );
-}
-
-/** `${now+5s}`: an instant relative to the start, as UTC without fraction and zone. */
-function withTimes(recorded: Case): Case {
-  const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-  const text = JSON.stringify(recorded).replace(
-    /\$\{now([+-]\d+)([smhd])\}/g,
-    (_, count: string, unit: string) =>
-      new Date(VIRTUAL_EPOCH + Number(count) * (seconds[unit] ?? 1) * 1000)
-        .toISOString()
-        .slice(0, 19),
-  );
-  return JSON.parse(text) as Case;
 }
 
 /** A placeholder for what another request would have told (the ARN of a Map Run) stands for any text. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import type { JsonObject } from '../../src/lib/json.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
@@ -68,4 +69,12 @@ export function said(child: ChildProcess): Promise<Said> {
   return new Promise((resolve) => {
     child.once('close', (status) => resolve({ status, stdout, stderr }));
   });
+}
+
+/** What a command printed with `--json`, one value a line. */
+export function jsonLines({ stdout }: Said): JsonObject[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JsonObject);
 }

@@ -55,10 +55,12 @@ export interface WorldOptions {
   readonly limits?: Limits;
   /** Where the clock stands at first, epoch milliseconds. */
   readonly startAt?: number;
+  /** Instead of one of its own. */
+  readonly clock?: VirtualClock;
 }
 
 export async function openWorld(script: Script, options: WorldOptions = {}): Promise<World> {
-  const clock = new VirtualClock(options.startAt);
+  const clock = options.clock ?? new VirtualClock(options.startAt);
   const random = new SeededRandom(options.seed ?? 1);
   const store = options.store ?? new MemoryStore();
   const handlers = new ScriptedHandlers(script, clock);
