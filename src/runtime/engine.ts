@@ -141,7 +141,7 @@ class LocalEngine implements Engine {
       makeToken: (arn, task) => makeToken(this.key, arn, task),
     });
     this.outbox = this.createOutbox();
-    const { outbox, peers } = this;
+    const { outbox, peers, scheduler } = this;
     this.remote =
       peers === null
         ? null
@@ -155,7 +155,7 @@ class LocalEngine implements Engine {
     const drive = <T>(arn: ExecutionArn, work: (held: Live) => Promise<T>): Promise<T> =>
       this.delivery.drive(arn, work);
     const insist: Delivery['insist'] = (arn, work) => this.delivery.insist(arn, work);
-    this.recovery = new Recovery({ store, outbox, drives, drive, inBackground, insist });
+    this.recovery = new Recovery({ store, outbox, scheduler, drives, drive, inBackground, insist });
   }
 
   private createOutbox(): Outbox {
@@ -365,12 +365,7 @@ class LocalEngine implements Engine {
   async adopt(arn: ExecutionArn): Promise<void> {
     if (this.mine === null || this.mine.has(arn)) return;
     this.mine.add(arn);
-    const state = await this.state(arn);
-    for (const { phase } of state?.frames.values() ?? []) {
-      if (phase.is === 'task') await this.recovery.redispatch(arn, phase.scheduled);
-      if (phase.is === 'map-run') await this.recovery.redispatch(arn, phase.by);
-    }
-    this.goOn(arn);
+    await this.recovery.takeUp(arn, await this.state(arn));
   }
 
   row(arn: ExecutionArn): Promise<ExecutionRow | null> {
@@ -384,13 +379,7 @@ class LocalEngine implements Engine {
   /** Drives a quarantined execution again; false when it is not quarantined. */
   async release(arn: ExecutionArn): Promise<boolean> {
     const released = await this.quarantine.release(arn);
-    const { timers, outbox } = await this.options.store.care.pending(arn);
-    for (const { key, dueAt } of timers) this.scheduler.set(arn, key, dueAt);
-    for (const { effect } of outbox) {
-      const { by } = effect as { by?: Seq };
-      if (by === undefined) this.goOn(arn);
-      else await this.recovery.redispatch(arn, by);
-    }
+    await this.recovery.takeUpPending(arn);
     return released;
   }
 
