@@ -1,17 +1,16 @@
 /** The debugger on the command line: a prompt for people, lines from a script, or JSON lines. */
 import { createInterface } from 'node:readline';
 import type { FrameId } from '../lib/brand.js';
-import { getOwn, isArray, isObject, type Json, type JsonObject } from '../lib/json.js';
 import { BadCommand, type DebugCommand, HELP, parseCommand } from '../simulate/debug/commands.js';
 import type { Stop } from '../simulate/debug/stops.js';
 import { Immutable } from '../simulate/debug/timeline.js';
 import { lastVisit, stackOf, threadsOf } from '../simulate/debug/view.js';
 import { projectHistory } from '../wire/history.js';
+import { breakpointText, callsOf, shallow, stopLine, stopText } from './debug-text.js';
 import type { OpenedDebugger } from './debugging.js';
 import { explainLines } from './explain-view.js';
 import { EXIT } from './problem.js';
-import { firstLine } from './progress.js';
-import { bold, cyan, dim, green, red, yellow } from './style.js';
+import { bold, cyan, dim, green, red } from './style.js';
 
 export interface ShellOptions {
   readonly json: boolean;
@@ -114,7 +113,7 @@ class Shell {
         const { id } = session.breakpoints.add(command.wish);
         return this.tell(
           { type: 'breakpoint', id, ...command.wish },
-          `breakpoint ${id}: ${this.shown(id)}`,
+          `breakpoint ${id}: ${breakpointText(session.breakpoints, id)}`,
         );
       }
       case 'delete':
@@ -125,7 +124,7 @@ class Shell {
         for (const { id, hits } of session.breakpoints.list()) {
           this.tell(
             { type: 'breakpoint', id, hits },
-            `${id}: ${this.shown(id)}${dim(`  ${hits} hits`)}`,
+            `${id}: ${breakpointText(session.breakpoints, id)}${dim(`  ${hits} hits`)}`,
           );
         }
         return;
@@ -230,18 +229,7 @@ class Shell {
 
   /** Calls and their answers so far. */
   private mocks(): void {
-    const names = new Map<number, string>();
-    const states = new Map<string, string>();
-    for (const fact of this.session.facts) {
-      if (fact.type === 'StateEntered') states.set(fact.frame, fact.name);
-      if (fact.type === 'TaskScheduled')
-        names.set(fact.seq, `${states.get(fact.frame)} ${fact.resource.arn}`);
-      if (fact.type !== 'TaskSucceeded' && fact.type !== 'TaskFailed') continue;
-      const answer =
-        fact.type === 'TaskSucceeded'
-          ? JSON.stringify(fact.output)
-          : `${fact.failure.error}: ${fact.failure.cause ?? ''}`;
-      const call = names.get(fact.scheduled) ?? '';
+    for (const { call, answer } of callsOf(this.session.facts)) {
       this.tell({ type: 'call', call, answer }, `${call} ${dim('→')} ${answer.slice(0, 120)}`);
     }
   }
@@ -271,53 +259,10 @@ class Shell {
       throw new BadCommand(`There is no state '${state}'. There are ${names.join(', ')}.`);
   }
 
-  private shown(id: number): string {
-    const found = this.session.breakpoints.list().find((one) => one.id === id);
-    if (found === undefined) return '';
-    const { on, state, condition, uncaught } = found;
-    return `${uncaught ? 'uncaught' : on} ${state ?? 'any state'}${condition === null ? '' : ` if ${condition}`}`;
-  }
-
   private tellStop(stop: Stop): void {
     this.frame = null;
-    const { session } = this;
-    const place = session.places().get(stop.frame) ?? 'root';
-    const held = session.execution?.frames.get(stop.frame);
-    const { outcome = null, lastAt } = session.execution ?? { lastAt: 0 };
-    if (this.options.json) {
-      const value = held?.value ?? null;
-      this.emit({
-        type: 'stop',
-        ...stop,
-        place,
-        value,
-        variables: held?.variables ?? {},
-        at: new Date(lastAt).toISOString(),
-        ...(outcome === null ? {} : { outcome }),
-      });
-      return;
-    }
-    const mark =
-      stop.reason === 'failed'
-        ? red('✗')
-        : stop.reason === 'ended'
-          ? outcome?.ok
-            ? green('■')
-            : red('■')
-          : cyan('▸');
-    const why =
-      stop.breakpoints.length > 0 ? yellow(`breakpoint ${stop.breakpoints.join(', ')}  `) : '';
-    const inside = place === 'root' ? '' : dim(`  in ${place}`);
-    this.say(
-      `${mark} ${why}${firstLine(stop.text)}${inside}  ${dim(new Date(lastAt).toISOString())}`,
-    );
-    if (stop.reason === 'ended' && outcome !== null) {
-      this.say(
-        `  ${outcome.ok ? short(outcome.output) : red(`${outcome.failure.error ?? ''}: ${firstLine(outcome.failure.cause ?? '')}`)}`,
-      );
-    } else if (held !== undefined && stop.reason !== 'failed') {
-      this.say(`  ${dim(stop.when === 'before' ? 'input ' : 'value ')} ${short(held.value)}`);
-    }
+    if (this.options.json) this.emit(stopLine(this.session, stop));
+    else this.say(stopText(this.session, stop));
   }
 
   private tell(line: object, text: string): void {
@@ -332,22 +277,4 @@ class Shell {
   private emit(line: object): void {
     this.options.output.write(`${JSON.stringify(line)}\n`);
   }
-}
-
-/** Inner States are the business of their own states. */
-function shallow(definition: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(definition).map(([field, value]): [string, Json] => {
-      if (field === 'Branches' && isArray(value)) return [field, `${value.length} branches`];
-      const inner = isObject(value) ? getOwn(value, 'States') : undefined;
-      return isObject(inner) ? [field, `states ${Object.keys(inner).join(', ')}`] : [field, value];
-    }),
-  );
-}
-
-const SHOWN = 200;
-
-function short(value: Json): string {
-  const text = JSON.stringify(value);
-  return text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text;
 }
