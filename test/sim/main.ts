@@ -1,6 +1,7 @@
 /**
- * npm run sim -- --seed N [--seeds M] [--jobs J] [--engines E] [--commit H]: runs schedules from seed N on. A seed that
- * fails is made smaller and printed with the command that replays it; the exit status is then 1.
+ * npm run sim -- --seed N [--seeds M] [--jobs J] [--engines E] [--commit H]: runs schedules from seed N
+ * on, with so many engines as each seed says or as `--engines` does. A seed that fails is made smaller and
+ * printed with the command that replays it; the exit status is then 1.
  */
 import { execFileSync, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -11,12 +12,19 @@ import { kindOf, shrink } from './shrink.js';
 /** Failing seeds that are shrunk and shown in full; of the others the seed is enough. */
 const SHOWN = 3;
 const REPORT_MS = 10_000;
+/** Seeds of one child process: a new one takes no memory over. */
+const CHUNK = 5_000;
+/** Failing seeds that are named at the end. */
+const NAMED = 20;
 
 interface Tally {
   schedules: number;
+  /** Of these, with several engines on one store. */
+  shared: number;
   commits: number;
   faults: Record<string, number>;
   failed: { seed: number; kind: string }[];
+  peakMiB: number;
 }
 
 const { values } = parseArgs({
@@ -26,7 +34,7 @@ const { values } = parseArgs({
     jobs: { type: 'string' },
     engines: { type: 'string' },
     commit: { type: 'string' },
-    part: { type: 'string' },
+    child: { type: 'boolean', default: false },
   },
 });
 const first = Number(values.seed);
@@ -37,7 +45,7 @@ if (!Number.isInteger(first) || !(count >= 1) || (engines !== undefined && !(eng
   process.exit(2);
 }
 
-if (values.part !== undefined) await runPart();
+if (values.child) await runPart();
 else await runAll();
 
 function head(): string {
@@ -48,9 +56,8 @@ function head(): string {
   }
 }
 
-/** In a child: every `jobs`-th seed; tells its parent now and then. */
+/** In a child: every seed it was given; tells its parent now and then. */
 async function runPart(): Promise<void> {
-  const [part = 0, jobs = 1] = (values.part ?? '').split('/').map(Number);
   let tally = emptyTally();
   let told = performance.now();
   const tell = (): void => {
@@ -58,14 +65,17 @@ async function runPart(): Promise<void> {
     tally = emptyTally();
     told = performance.now();
   };
-  for (let seed = first + part; seed < first + count; seed += jobs) {
-    const outcome = await runSchedule(setupOf(seed, engines));
+  for (let seed = first; seed < first + count; seed++) {
+    const setup = setupOf(seed, engines);
+    const outcome = await runSchedule(setup);
     tally.schedules++;
+    if (setup.processes > 1) tally.shared++;
     tally.commits += outcome.commits;
     for (const { fault } of outcome.faults) tally.faults[fault] = (tally.faults[fault] ?? 0) + 1;
     if (outcome.error !== null) tally.failed.push({ seed, kind: kindOf(outcome.error) });
     if (performance.now() - told > 1000) tell();
   }
+  tally.peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
   tell();
   process.disconnect?.();
 }
@@ -81,32 +91,44 @@ async function runAll(): Promise<void> {
   const line = (): string => {
     const seconds = (performance.now() - startedAt) / 1000;
     const rate = (total.schedules / seconds).toFixed(0);
-    return `${total.schedules} of ${count} schedules, ${rate}/s, ${total.commits} commits, ${total.failed.length} failed`;
+    return (
+      `${total.schedules} of ${count} schedules (${total.shared} with several engines), ${rate}/s, ` +
+      `${total.commits} commits, ${total.failed.length} failed, ${seconds.toFixed(0)} s, ` +
+      `at most ${total.peakMiB} MiB a process`
+    );
   };
   const timer = setInterval(() => console.log(line()), REPORT_MS);
-  await Promise.all(Array.from({ length: jobs }, (_, part) => child(part, jobs, total)));
+  const chunk = Math.min(CHUNK, Math.ceil(count / jobs));
+  let next = first;
+  const work = async (): Promise<void> => {
+    while (next < first + count) {
+      const from = next;
+      next += chunk;
+      await child(from, Math.min(chunk, first + count - from), total);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   clearInterval(timer);
   console.log(line());
   const faults = Object.entries(total.faults).sort(([, a], [, b]) => b - a);
   console.log(`Faults: ${faults.map(([name, times]) => `${name} ${times}`).join(', ') || 'none'}`);
   total.failed.sort((a, b) => a.seed - b.seed);
+  if (total.failed.length > 0) {
+    const seeds = total.failed.slice(0, NAMED).map(({ seed }) => seed);
+    console.log(`First failing seeds: ${seeds.join(', ')}`);
+  }
   for (const { seed } of total.failed.slice(0, SHOWN)) await explain(seed, commit);
   process.exitCode = total.failed.length > 0 ? 1 : 0;
 }
 
-function child(part: number, jobs: number, total: Tally): Promise<void> {
-  const args = [
-    ...(engines === undefined ? [] : ['--engines', String(engines)]),
-    '--seed',
-    String(first),
-    '--seeds',
-    String(count),
-    '--part',
-    `${part}/${jobs}`,
-  ];
+function child(from: number, seeds: number, total: Tally): Promise<void> {
+  const more = engines === undefined ? [] : ['--engines', String(engines)];
+  const args = ['--child', '--seed', String(from), '--seeds', String(seeds), ...more];
   const made = fork(fileURLToPath(import.meta.url), args, { execArgv: process.execArgv });
   made.on('message', (told: Tally) => {
     total.schedules += told.schedules;
+    total.shared += told.shared;
+    total.peakMiB = Math.max(total.peakMiB, told.peakMiB);
     total.commits += told.commits;
     total.failed.push(...told.failed);
     for (const { seed, kind } of told.failed) console.log(`seed ${seed} fails: ${kind}`);
@@ -144,5 +166,5 @@ async function explain(seed: number, commit: string): Promise<void> {
 }
 
 function emptyTally(): Tally {
-  return { schedules: 0, commits: 0, faults: {}, failed: [] };
+  return { schedules: 0, shared: 0, commits: 0, faults: {}, failed: [], peakMiB: 0 };
 }
