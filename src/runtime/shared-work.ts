@@ -3,6 +3,7 @@
  * what they committed, and takes up work whose holder is lost. Sweeps are level-triggered: they look
  * at what is there, so a message that was lost costs time and nothing else.
  */
+import type { Phase } from '../core/state.js';
 import { type Stimulus, timerKey } from '../core/stimulus.js';
 import type { EpochMs, ExecutionArn, Seq } from '../lib/brand.js';
 import type { Json } from '../lib/json.js';
@@ -274,7 +275,9 @@ export class SharedWork implements LocalEngineFace {
       if (state?.status !== 'RUNNING' || (await this.isAwaited(arn))) return;
       const facts = (await loadJournal(peers.store, arn))?.facts ?? [];
       for (const { id, phase } of state.frames.values()) {
-        if (phase.is === 'task') outbox.begin(state, phase.scheduled, facts, true);
+        if (phase.is === 'task' && !isHandedOver(phase)) {
+          outbox.begin(state, phase.scheduled, facts, true);
+        }
         if (phase.is === 'map-run') outbox.begin(state, phase.by, facts, true);
         if (phase.is === 'waiting') {
           scheduler.set(arn, timerKey('wait', id, phase.setBy), phase.until);
@@ -318,4 +321,11 @@ export class SharedWork implements LocalEngineFace {
     this.closed = true;
     this.cancelSweep();
   }
+}
+
+/** Somebody outside answers by token: nothing is awaited here, and nothing is to be begun again. */
+function isHandedOver(phase: Extract<Phase, { is: 'task' }>): boolean {
+  const { resource, started, submission } = phase;
+  if (resource.kind === 'activity') return started;
+  return resource.pattern === 'wait-for-task-token' && submission !== undefined;
 }
