@@ -7,8 +7,12 @@ export class AttemptEnds {
   private readonly visits = new Map<string, string>();
   private readonly keys = new Map<string, string>();
 
-  /** Facts of one execution as they become durable in the commit of that number. */
-  add(arn: string, facts: readonly Fact[], commit: number): void {
+  /**
+   * Facts of one execution as they become durable in the commit of that number. Answers the keys of
+   * attempts that nobody has to begin any more: over, or handed over to somebody who answers by token.
+   */
+  add(arn: string, facts: readonly Fact[], commit: number): readonly string[] {
+    const settled: string[] = [];
     for (const fact of facts) {
       if (fact.type === 'StateEntered') {
         const visit = sha256(`${arn}\n${fact.name}\n${fact.frame}\n${fact.event?.id ?? 0}`);
@@ -21,7 +25,12 @@ export class AttemptEnds {
       if (fact.type === 'TaskSucceeded' || fact.type === 'TaskFailed') {
         const key = this.keys.get(`${arn}\n${fact.scheduled}`) ?? '';
         if (!this.endedAt.has(key)) this.endedAt.set(key, commit);
+        settled.push(key);
+      }
+      if (fact.type === 'TaskSubmitted' && fact.handedOver) {
+        settled.push(this.keys.get(`${arn}\n${fact.scheduled}`) ?? '');
       }
     }
+    return settled;
   }
 }

@@ -24,7 +24,9 @@ export class Disk {
   private log: Write[] = [];
   private base = 0;
   onCommit: (commit: Commit) => void = () => undefined;
+  /** Before and after the store goes back. */
   onRollback: (position: number) => void = () => undefined;
+  onRolledBack: () => void = () => undefined;
 
   get position(): number {
     return this.log.length;
@@ -49,11 +51,12 @@ export class Disk {
   async rollback(writes: number): Promise<void> {
     this.rolledBack = true;
     const keep = Math.max(this.base, this.log.length - writes);
+    this.onRollback(keep);
     this.log = this.log.slice(0, keep);
     const older = new MemoryStore();
     for (const write of this.log) await write(older);
     this.store = older;
-    this.onRollback(keep);
+    this.onRolledBack();
     for (const [client, tell] of this.resets) if (!client.dead) tell();
   }
 }

@@ -72,6 +72,10 @@ export class Hub {
     return alive;
   }
 
+  lives(id: string): boolean {
+    return this.members.get(id)?.peers.isGone === false;
+  }
+
   forget({ id }: SimPeers): void {
     this.members.delete(id);
   }

@@ -8,11 +8,14 @@ import type { ExecutionArn } from '../../src/lib/brand.js';
 import type { Json } from '../../src/lib/json.js';
 import { readToken } from '../../src/runtime/token.js';
 import type { Commit } from '../../src/store/store.js';
+import { AttemptEnds } from './attempt-ends.js';
 import { LawBroken } from './checker.js';
 import type { SimWorld } from './world.js';
 
 export const TOKEN_KEY = 'a key for the simulator';
 
+/** An engine that was paused, or had a slow reply, may act on what was so before. */
+const STALE_MS = 150_000;
 /** No reply takes longer. */
 const REPLY_MS = 120_000;
 
@@ -26,6 +29,9 @@ export class Ledger {
   private promises: (Promised & { readonly position: number })[] = [];
   private beats: { token: string; sentAt: number; ackedAt: number }[] = [];
   calls = 0;
+  private readonly attempts = new AttemptEnds();
+  /** Elapsed milliseconds, by idempotency key. */
+  private readonly overAt = new Map<string, number>();
   private deafUntil = 0;
 
   constructor(private readonly world: SimWorld) {}
@@ -40,12 +46,19 @@ export class Ledger {
     this.beats.push({ token, sentAt, ackedAt: this.world.time.wall() });
   }
 
-  called(_context: HandlerContext): void {
+  /** Nobody calls a handler for an attempt that was handed over, or answered, long ago. */
+  called({ idempotencyKey, task }: HandlerContext): void {
     this.calls++;
+    const over = this.overAt.get(idempotencyKey);
+    if (over === undefined || this.world.time.elapsed < over + STALE_MS) return;
+    this.world.broken ??= new LawBroken(
+      `${task.resource} was called for an attempt that was over ${STALE_MS / 1000} s before.`,
+    );
   }
 
   /** Timeouts of heartbeats are judged against the beats that were acknowledged before. */
   committed(commit: Commit): void {
+    this.noteEnds(commit);
     const { checker } = this.world;
     if (checker.clockWasSet || !commit.facts.includes('"stage":"timeout"')) return;
     const scheduled = new Map(
@@ -66,6 +79,14 @@ export class Ledger {
     }
   }
 
+  private noteEnds({ arn, facts }: Commit): void {
+    if (!/"Task(Succeeded|Failed|Submitted|Scheduled)"|"StateEntered"/.test(facts)) return;
+    const { elapsed } = this.world.time;
+    for (const key of this.attempts.add(arn, JSON.parse(facts) as Fact[], elapsed)) {
+      if (!this.overAt.has(key)) this.overAt.set(key, elapsed);
+    }
+  }
+
   /** Of those that were acknowledged before `decidedAt`. */
   private lastBeat(arn: string, scheduled: number, decidedAt: number): number | null {
     let last: number | null = null;
@@ -83,6 +104,7 @@ export class Ledger {
   forgetAfter(position: number): void {
     this.promises = this.promises.filter((promised) => promised.position <= position);
     this.beats = [];
+    this.overAt.clear();
     this.deafUntil = this.world.time.elapsed + REPLY_MS;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Does the simulation find bugs? Known ones are planted between the engine and its store, one at a time,
  * and seeds are run until one fails. A bug that no seed finds would show a hole in the laws or the faults.
- * (One engine alone never meets a conflict: a store that ignores the compare-and-set is found by race.ts.)
+ * Bugs that one engine alone never meets (conflicts, claims, lost holders) run in worlds of three.
  *
  * `npx tsx test/sim/mutants.ts [SEEDS]` prints, for each bug, the seed that finds it and what it says.
  */
@@ -53,6 +53,36 @@ export const MUTANTS: Readonly<Record<string, Plant>> = {
   }),
 };
 
+/** Only several engines on one store can meet these. */
+export const SHARED_MUTANTS: Readonly<Record<string, Plant>> = {
+  'a conflict is taken for a commit': (store) => ({
+    ...store,
+    commit: async (made) => {
+      await store.commit(made);
+      return 'committed';
+    },
+  }),
+  'nobody sees that another has written': (store) => ({
+    ...store,
+    head: async () => null,
+  }),
+  'work of a lost engine is never found': (store) => ({
+    ...store,
+    pendingEffects: async () => ({ items: [], next: null }),
+  }),
+  'timers of a lost engine are never found': (store, { hub }) => ({
+    ...store,
+    dueTimers: async (now, limit) => {
+      const due = await store.dueTimers(now, limit);
+      return due.filter(({ holder }) => holder === undefined || hub?.lives(holder));
+    },
+  }),
+  'a claim is not written': (store) => ({
+    ...store,
+    replaceEffect: async () => true,
+  }),
+};
+
 export interface Found {
   readonly seed: number;
   readonly kind: string;
@@ -60,10 +90,12 @@ export interface Found {
 
 /** The first of `seeds` seeds that fails with the bug in it, or null. */
 export async function findMutant(name: string, seeds: number): Promise<Found | null> {
-  const plant = MUTANTS[name];
+  const shared = SHARED_MUTANTS[name];
+  const plant = shared ?? MUTANTS[name];
+  const engines = shared === undefined ? 1 : 3;
   if (plant === undefined) throw new Error(`No bug is called '${name}'.`);
   for (let seed = 1; seed <= seeds; seed++) {
-    const { error } = await runSchedule({ ...setupOf(seed), plant });
+    const { error } = await runSchedule({ ...setupOf(seed, engines), plant });
     if (error !== null) return { seed, kind: kindOf(error) };
   }
   return null;
@@ -71,7 +103,7 @@ export async function findMutant(name: string, seeds: number): Promise<Found | n
 
 async function main(seeds: number): Promise<void> {
   let missed = 0;
-  for (const name of Object.keys(MUTANTS)) {
+  for (const name of Object.keys({ ...MUTANTS, ...SHARED_MUTANTS })) {
     const found = await findMutant(name, seeds);
     if (found === null) missed++;
     const shown =

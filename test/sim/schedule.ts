@@ -12,7 +12,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import type { SharedStore } from '../../src/store/store.js';
 import { never } from '../support/faulty-store.js';
 import { resultOf } from '../support/run-machine.js';
-import { silentLog, testServices } from '../support/scripted-handlers.js';
+import { type Script, type Step, silentLog, testServices } from '../support/scripted-handlers.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { settled, VIRTUAL_EPOCH } from '../support/virtual-clock.js';
 import { LawBroken } from './checker.js';
@@ -60,17 +60,34 @@ export function setupOf(seed: number, engines?: number): Setup {
   const random = new SeededRandom(seed ^ 0x5e7);
   const confluent = random.chance(0.5);
   const rollbacks = new SeededRandom(seed ^ 0x7011).chance(0.1);
+  const processes = engines ?? enginesOf(seed);
+  // A parent that waits for a child which a failover took along is not taken up before a restart.
+  const machine = generateMachine(seed, { confluent, outside: !rollbacks });
+  const isSlow = processes > 1 && confluent && new SeededRandom(seed ^ 0xca11).chance(0.2);
   return {
     seed,
-    // A parent that waits for a child which a failover took along is not taken up before a restart.
-    machine: generateMachine(seed, { confluent, outside: !rollbacks }),
+    machine: isSlow ? { ...machine, script: answeredLate(machine.script) } : machine,
     confluent,
-    processes: engines ?? enginesOf(seed),
+    processes,
     executions: random.pick([1, 1, 2]),
     latencyMs: random.pick([0, 0, 3, 40]),
     intensity: random.pick([0.01, 0.05, 0.15]),
     rollbacks,
   };
+}
+
+/** People take their time: meanwhile others come and go, and sweeps pass by. */
+const PERSON_MS = 400_000;
+
+function answeredLate(script: Script): Script {
+  return Object.fromEntries(
+    Object.entries(script).map(([name, steps]) => [
+      name,
+      [steps].flat().map((step: Step) => {
+        return step.do === 'callback' ? { ...step, afterMs: step.afterMs + PERSON_MS } : step;
+      }),
+    ]),
+  );
 }
 
 /** Several engines cost more and meet more: one world in four has them. */

@@ -101,6 +101,8 @@ export class SimWorld {
     };
     this.disk.onRollback = (position) => {
       this.ledger.forgetAfter(position);
+    };
+    this.disk.onRolledBack = () => {
       this.guard(() => this.checker.reload(this.disk.store));
     };
   }
