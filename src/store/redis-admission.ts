@@ -95,8 +95,8 @@ export class Admission {
     if (readOnly || this.#storeId !== null) {
       signed = await client.hmget(meta, 'schema', 'shards', 'id');
     } else {
-      await this.world.send(PROBE, [probe], ['0']).catch(passes);
-      const own = ['0', SCHEMA, String(SHARDS), randomUUID()];
+      await this.world.send(PROBE, [probe], []).catch(passes);
+      const own = [SCHEMA, String(SHARDS), randomUUID()];
       signed = (await this.world.send(SIGN, [meta], own)) as string[];
     }
     const [schema = null, shards, id = null] = signed;

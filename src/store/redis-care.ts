@@ -14,8 +14,7 @@ import type {
   Stray,
 } from './care.js';
 import { DROP_MEMBERS, REDERIVE, STAGE } from './redis-care-scripts.js';
-import { recordText } from './redis-commits.js';
-import { headText, parseHead } from './redis-head.js';
+import { headText, parseHead, recordText } from './redis-head.js';
 import { findingsOf } from './redis-health.js';
 import {
   EFFECTS,

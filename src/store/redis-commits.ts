@@ -5,13 +5,19 @@
  * One that follows on what this process left there is plain: the server compares and writes, and no more.
  */
 import { COMMIT, PLAIN_COMMIT } from './redis-commit-script.js';
-import { headText } from './redis-head.js';
-import { effectOrder, indexEntries, type KeySpace, timerValue } from './redis-keys.js';
+import { headText, recordText } from './redis-head.js';
+import {
+  effectOrder,
+  type ExecutionKeys,
+  indexEntries,
+  type KeySpace,
+  timerValue,
+} from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
-import { type Plain, RedisMemory } from './redis-memory.js';
-import { rowText } from './redis-rows.js';
+import { type Left, leftBy, plainCommit, RedisMemory } from './redis-memory.js';
+import { changesOf, rowText } from './redis-rows.js';
 import { EFFECT_FIELD, TIMER_FIELD } from './redis-script.js';
-import type { Commit, JournalCommit } from './store.js';
+import type { Commit } from './store.js';
 import { StoreUnavailable } from './unavailable.js';
 
 /** What one call may hold up the server with. */
@@ -26,8 +32,14 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-interface WaitingPlain extends Waiting {
-  readonly plain: Plain;
+/** One call. */
+interface Batch {
+  readonly keys: string[];
+  readonly args: string[];
+  readonly waiting: Waiting[];
+  /** What each leaves when it is plain, else what it follows on. */
+  readonly left: (Left | null)[];
+  size: number;
 }
 
 export class RedisCommits {
@@ -54,126 +66,151 @@ export class RedisCommits {
   #flush(): void {
     const all = this.#waiting;
     this.#waiting = [];
-    const plains: WaitingPlain[] = [];
-    const others: Waiting[] = [];
+    const [plains, others] = [new Batches(this.link.cluster), new Batches(this.link.cluster)];
     for (const one of all) {
-      const plain = this.#memory.plain(one.commit);
-      if (plain === null) others.push(one);
-      else plains.push({ ...one, plain });
+      const { commit } = one;
+      const before = this.#memory.before(commit);
+      const keys = before?.keys ?? this.keys.execution(commit.arn);
+      if (before !== null) {
+        const plain = plains.place(keys, commit);
+        const left = plainCommit(commit, before, plain.args);
+        if (left !== null) {
+          plain.keys.push(keys[0]);
+          take(plain, one, left);
+          continue;
+        }
+      }
+      const batch = others.place(keys, commit);
+      write(commit, keys, before, batch);
+      take(batch, one, before);
     }
-    for (const batch of this.#batches(plains)) void this.#sendPlain(batch);
-    for (const batch of this.#batches(others)) void this.#send(batch);
+    // Whoever has sent one already is the first to be sent.
+    for (const batch of plains.all) if (batch.waiting.length > 0) void this.#sendPlain(batch);
+    for (const batch of others.all) void this.#send(batch);
   }
 
-  /** On a Cluster a call names keys of one slot, and whoever shares the index shares the slot. */
-  #batches<T extends Waiting>(all: readonly T[]): readonly T[][] {
-    if (all.length === 0) return [];
-    if (!this.link.cluster) return cut(all);
-    const groups = new Map<string, T[]>();
-    for (const one of all) {
-      const [, , index] = this.keys.execution(one.commit.arn);
-      const group = groups.get(index);
-      if (group === undefined) groups.set(index, [one]);
-      else group.push(one);
-    }
-    return [...groups.values()].flatMap(cut);
-  }
-
-  async #sendPlain(batch: readonly WaitingPlain[]): Promise<void> {
-    const keys: string[] = [];
-    const args: string[] = [];
-    for (const { commit, plain } of batch) {
-      const { before, h, record, sets, drops } = plain;
-      keys.push(this.keys.execution(commit.arn)[0]);
-      args.push(String(sets.length + 4), String(drops.length), before);
-      args.push('h', h, record, recordText(commit), ...sets, ...drops);
-    }
-    await this.#answered(batch, this.link.eval(PLAIN_COMMIT, keys, args), (one, answer) => {
-      if (answer !== 1) return false;
-      this.#memory.wrote(one.commit, one.plain);
-      one.resolve('committed');
-      return true;
-    });
-  }
-
-  async #send(batch: readonly Waiting[], again = false): Promise<void> {
-    const keys: string[] = [];
-    const args: string[] = [];
-    const whole = batch.map(({ commit }) => this.#write(commit, keys, args));
-    await this.#answered(batch, this.link.eval(COMMIT, keys, args, again), (one, answer, at) => {
-      if (answer === -1) return false;
-      if (typeof answer === 'string') this.#memory.learn(one.commit, answer, whole[at] as boolean);
-      else this.#memory.forget(one.commit.arn);
-      one.resolve(answer === 0 ? 'conflict' : 'committed');
-      return true;
-    });
-  }
-
-  /** Whoever cannot be answered yet is sent alone, with all that is needed to judge it. */
-  async #answered<T extends Waiting>(
-    batch: readonly T[],
-    call: Promise<unknown>,
-    settle: (one: T, answer: number | string, at: number) => boolean,
-  ): Promise<void> {
+  async #sendPlain(batch: Batch): Promise<void> {
+    const { keys, args, waiting, left } = batch;
     try {
-      const answers = (await call) as (number | string)[];
-      for (let at = 0; at < batch.length; at += 1) {
-        const one = batch[at] as T;
-        if (!settle(one, answers[at] as number | string, at)) void this.#send([one], true);
+      const answers = (await this.link.eval(PLAIN_COMMIT, keys, args)) as number[];
+      for (let at = 0; at < waiting.length; at += 1) {
+        const one = waiting[at] as Waiting;
+        if (answers[at] !== 1) this.#sendAlone(one);
+        else {
+          this.#memory.set(one.commit.arn, left[at] as Left);
+          one.resolve('committed');
+        }
       }
     } catch (error) {
-      const apart = batch.length > 1 && isRefusal(error);
-      for (const one of batch) {
-        if (apart) void this.#send([one], true);
-        else one.reject(error);
-      }
+      this.#refused(waiting, error);
     }
   }
 
-  /** As COMMIT takes it; answers whether with its row. A key that is named twice ends as its last mention says. */
-  #write(commit: Commit, keys: string[], args: string[]): boolean {
-    const { arn, after, previousDigest, count, digest, row } = commit;
-    const changes = this.#memory.changes(commit);
-    const [execution, work, index] = this.keys.execution(arn);
-    keys.push(execution, work);
-    const counts = args.length;
-    args.push('', '', headText(after, previousDigest), headText(after + count, digest));
-    args.push(recordText(commit));
-    if (changes === null) {
-      keys.push(index);
-      args.push('', rowText(row), indexEntries(row));
-    } else args.push(changes);
-    const fields = fieldsOf(commit);
-    const before = args.length;
-    for (const [field, value] of fields) if (value !== '') args.push(field, value);
-    const sets = (args.length - before) / 2;
-    for (const [field, value] of fields) if (value === '') args.push(field);
-    args[counts] = String(sets);
-    args[counts + 1] = String(fields.size - sets);
-    return changes === null;
+  /** Judged as if nothing were known of it, and as one that may have been applied. */
+  #sendAlone(one: Waiting): void {
+    const batch = emptyBatch();
+    write(one.commit, this.keys.execution(one.commit.arn), null, batch);
+    take(batch, one, null);
+    void this.#send(batch, true);
+  }
+
+  async #send(batch: Batch, again = false): Promise<void> {
+    const { keys, args, waiting, left } = batch;
+    try {
+      const answers = (await this.link.eval(COMMIT, keys, args, again)) as (number | string)[];
+      for (let at = 0; at < waiting.length; at += 1) {
+        const answer = answers[at] as number | string;
+        this.#answered(waiting[at] as Waiting, answer, left[at] as Left | null);
+      }
+    } catch (error) {
+      this.#refused(waiting, error);
+    }
+  }
+
+  #answered(one: Waiting, answer: number | string, before: Left | null): void {
+    const { commit } = one;
+    if (answer === -1) {
+      this.#sendAlone(one);
+      return;
+    }
+    const left =
+      typeof answer === 'string'
+        ? leftBy(commit, answer, before?.keys ?? this.keys.execution(commit.arn), before)
+        : null;
+    if (left === null) this.#memory.forget(commit.arn);
+    else this.#memory.set(commit.arn, left);
+    one.resolve(answer === 0 ? 'conflict' : 'committed');
+  }
+
+  #refused(waiting: readonly Waiting[], error: unknown): void {
+    const apart = waiting.length > 1 && isRefusal(error);
+    for (const one of waiting) {
+      if (apart) this.#sendAlone(one);
+      else one.reject(error);
+    }
   }
 }
 
-/** As much in one call as may hold up the server. */
-function cut<T extends Waiting>(all: readonly T[]): T[][] {
-  const parts: T[][] = [];
-  let [from, size] = [0, 0];
-  for (let at = 0; at < all.length; at += 1) {
-    const { length } = (all[at] as T).commit.facts;
-    if (at > from && (at - from === MOST_COMMITS || size + length > MOST_TEXT)) {
-      parts.push(all.slice(from, at));
-      [from, size] = [at, 0];
-    }
-    size += length;
+/** Calls of one moment. On a Cluster a call names keys of one slot, and whoever shares the index shares the slot. */
+class Batches {
+  readonly all: Batch[] = [];
+  readonly #open = new Map<string, Batch>();
+
+  constructor(private readonly cluster: boolean) {}
+
+  /** The call that the commit goes with. */
+  place([, , index]: ExecutionKeys, { facts }: Commit): Batch {
+    const slot = this.cluster ? index : '';
+    const open = this.#open.get(slot);
+    const isFull =
+      open === undefined ||
+      open.waiting.length === MOST_COMMITS ||
+      (open.size > 0 && open.size + facts.length > MOST_TEXT);
+    if (!isFull) return open;
+    const batch = emptyBatch();
+    this.#open.set(slot, batch);
+    this.all.push(batch);
+    return batch;
   }
-  parts.push(all.slice(from));
-  return parts;
+}
+
+function emptyBatch(): Batch {
+  return { keys: [], args: [], waiting: [], left: [], size: 0 };
+}
+
+function take(batch: Batch, one: Waiting, left: Left | null): void {
+  batch.waiting.push(one);
+  batch.left.push(left);
+  batch.size += one.commit.facts.length;
 }
 
 /** The server has answered, and has written nothing. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof StoreUnavailable) || error.outcomeUnknown) return false;
   return error.cause instanceof Error && error.cause.name === 'ReplyError';
+}
+
+/** As COMMIT takes it. A key that is named twice ends as its last mention says. */
+function write(commit: Commit, keys: ExecutionKeys, before: Left | null, batch: Batch): void {
+  const { after, previousDigest, count, digest, row } = commit;
+  const { args } = batch;
+  const [execution, work, index] = keys;
+  const changes = before === null ? null : changesOf(before.row, row);
+  batch.keys.push(execution, work);
+  const start = args.length;
+  args.push('', '', headText(after, previousDigest), headText(after + count, digest));
+  args.push(recordText(commit));
+  if (changes === null) {
+    batch.keys.push(index);
+    args.push('', rowText(row), indexEntries(row));
+  } else args.push(changes);
+  const fields = fieldsOf(commit);
+  const first = args.length;
+  for (const [field, value] of fields) if (value !== '') args.push(field, value);
+  const sets = (args.length - first) / 2;
+  for (const [field, value] of fields) if (value === '') args.push(field);
+  args[start] = String(sets);
+  args[start + 1] = String(fields.size - sets);
 }
 
 /** Fields of timers and effects as they shall be; '' is none. */
@@ -187,9 +224,4 @@ function fieldsOf({ after, count, timers, outbox }: Commit): Map<string, string>
     fields.set(EFFECT_FIELD + key, text);
   }
   return fields;
-}
-
-/** `after count digest`, and the facts on the next line. */
-export function recordText({ after, count, digest, facts }: JournalCommit): string {
-  return `${after} ${count} ${digest}\n${facts}`;
 }

@@ -1,6 +1,7 @@
-/** The field `h` of an execution, which the scripts write (HEAD in redis-script.ts says what is in it). */
+/** The field `h` of an execution, which the scripts write (HEAD in redis-script.ts says what is in it), and its records. */
 import type { Digest, Seq } from '../lib/brand.js';
 import type { JsonObject } from '../lib/json.js';
+import type { JournalCommit } from './store.js';
 
 export interface Head {
   readonly seq: Seq;
@@ -39,4 +40,9 @@ export function parseHead(text: string | null): Head | null {
 /** What the field begins with. */
 export function headText(seq: number, digest: Digest): string {
   return `${seq} ${digest} `;
+}
+
+/** A record of the journal: `after count digest`, and the facts on the next line. */
+export function recordText({ after, count, digest, facts }: JournalCommit): string {
+  return `${after} ${count} ${digest}\n${facts}`;
 }

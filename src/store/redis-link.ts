@@ -5,9 +5,10 @@
  * `outcomeUnknown` when the server may have applied it. The client itself never sends twice.
  */
 import type { Cluster, Redis } from 'ioredis';
-import { Admission } from './redis-admission.js';
+import { Admission, type AdmissionWorld } from './redis-admission.js';
 import { createClient, explanationOf, fateOf } from './redis-client.js';
 import { Confirmation } from './redis-confirm.js';
+import { type Argument, Evaluation } from './redis-evaluation.js';
 import type { ServerReport } from './redis-health.js';
 import type { KeySpace } from './redis-keys.js';
 import type { Script } from './redis-script.js';
@@ -80,7 +81,8 @@ export class RedisLink {
     private readonly options: LinkOptions,
   ) {
     const { readOnly } = options;
-    const send: RedisLink['send'] = (script, names, args) => this.send(script, names, args);
+    const send: AdmissionWorld['send'] = (script, names, args) =>
+      this.#send(script, names, args, false);
     this.#admission = new Admission({ client, address, keys, readOnly, send });
     this.#confirmation = new Confirmation(client, address.wait);
     client.on('error', (error: Error) => {
@@ -117,21 +119,15 @@ export class RedisLink {
   eval(
     script: Script,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: readonly Argument[],
     again = false,
   ): Promise<unknown> {
-    return this.#call((resent) => {
-      return this.send(script, keys, [resent || again ? '1' : '0', ...args]);
-    }, true);
+    return this.#call((resent) => this.#send(script, keys, args, resent || again), true);
   }
 
   /** Runs a script whose answer would be wrong the second time: a lost reply is an error. */
-  evalOnce(
-    script: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    return this.#call(() => this.send(script, keys, ['0', ...args]), false);
+  evalOnce(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return this.#call(() => this.#send(script, keys, args, false), false);
   }
 
   field(key: string, field: string): Promise<string | null> {
@@ -242,16 +238,19 @@ export class RedisLink {
     }
   }
 
-  private async send(
+  async #send(
     script: Script,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: readonly Argument[],
+    resent: boolean,
   ): Promise<unknown> {
     try {
-      return await this.client.evalsha(script.sha, keys.length, ...keys, ...args);
+      const call = new Evaluation(script.sha, keys, resent, args);
+      return await (this.client.sendCommand(call) as Promise<unknown>);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.client.eval(script.text, keys.length, ...keys, ...args);
+      const flag = resent ? '1' : '0';
+      return this.client.eval(script.text, keys.length, ...keys, flag, ...args);
     }
   }
 

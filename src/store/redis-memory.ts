@@ -1,11 +1,11 @@
 /**
  * What this process left of executions in Redis with the last commit of each. A commit that follows on it
- * need not ask what is there: the field `h` is compared whole, and says by its counts and places that nothing beside the
- * journal has changed either. Bounded; whatever is not remembered is asked for.
+ * need not ask what is there: the field `h` is compared whole, and says by its counts and places that nothing
+ * beside the journal has changed either. Bounded; whatever is not remembered is asked for.
  */
 import type { Digest, ExecutionArn } from '../lib/brand.js';
-import { headText, parseHead } from './redis-head.js';
-import { effectOrder, timerValue } from './redis-keys.js';
+import { headText, parseHead, recordText } from './redis-head.js';
+import { effectOrder, type ExecutionKeys, timerValue } from './redis-keys.js';
 import { changesOf } from './redis-rows.js';
 import { EFFECT_FIELD, TIMER_FIELD } from './redis-script.js';
 import type { Commit, ExecutionRow } from './store.js';
@@ -15,134 +15,44 @@ const MOST_KNOWN = 10_000;
 /** Timers and effects of an execution beyond which they are not remembered. */
 const MOST_FIELDS = 16;
 
-interface Known {
+/** An execution as a commit has left it. */
+export interface Left {
+  readonly keys: ExecutionKeys;
   /** The field as it is in the store. */
-  h: string;
-  digest: Digest;
-  seq: number;
-  records: number;
+  readonly h: string;
+  readonly digest: Digest;
+  readonly seq: number;
+  readonly records: number;
   readonly due: string;
   readonly since: string;
-  timers: number;
-  effects: number;
+  readonly timers: number;
+  readonly effects: number;
   /** As it was last written whole. */
   readonly row: ExecutionRow;
   /** Fields of timers and effects; null when they are not known. */
-  readonly fields: Set<string> | null;
-}
-
-/** A commit that changes fields of the execution and nothing else. */
-export interface Plain {
-  readonly before: string;
-  readonly h: string;
-  readonly record: string;
-  /** Field and value of what is new. */
-  readonly sets: readonly string[];
-  readonly drops: readonly string[];
+  readonly fields: readonly string[] | null;
 }
 
 export class RedisMemory {
-  #young = new Map<ExecutionArn, Known>();
-  #old = new Map<ExecutionArn, Known>();
+  #young = new Map<ExecutionArn, Left>();
+  #old = new Map<ExecutionArn, Left>();
 
-  /** Null when entries of the shard or the row change, or when it is not known what is there. */
-  plain(commit: Commit): Plain | null {
-    const known = this.#find(commit);
-    if (known === null || known.fields === null) return null;
-    const { after, count, digest, timers, outbox, row } = commit;
-    if (timers.length + outbox.length > MOST_FIELDS) return null;
-    const changes = changesOf(known.row, row);
-    if (changes === null) return null;
-    const [sets, drops]: [string[], string[]] = [[], []];
-    let { timers: timerCount, effects } = known;
-    for (const { key, dueAt, holder } of timers) {
-      const field = TIMER_FIELD + key;
-      const isThere = known.fields.has(field);
-      if (dueAt === null) {
-        if (!isThere) continue;
-        if (drops.includes(field)) return null;
-        drops.push(field);
-        timerCount -= 1;
-        continue;
-      }
-      const value = timerValue(dueAt, holder);
-      if (isThere || sets.includes(field) || value < known.due || known.due === '-') return null;
-      sets.push(field, value);
-      timerCount += 1;
+  /** What the commit follows on; null when that is not known. */
+  before({ arn, after, previousDigest }: Commit): Left | null {
+    let left = this.#young.get(arn);
+    if (left === undefined) {
+      left = this.#old.get(arn);
+      if (left === undefined) return null;
     }
-    for (let at = 0; at < outbox.length; at += 1) {
-      const { key, effect } = outbox[at] as (typeof outbox)[number];
-      const field = EFFECT_FIELD + key;
-      const isThere = known.fields.has(field);
-      if (effect === null) {
-        if (!isThere) continue;
-        if (drops.includes(field)) return null;
-        drops.push(field);
-        effects -= 1;
-        continue;
-      }
-      if (isThere || sets.includes(field)) return null;
-      sets.push(field, effectOrder(after + count, at) + JSON.stringify(effect));
-      effects += 1;
-    }
-    const isSame = timerCount > 0 === known.timers > 0 && effects > 0 === known.effects > 0;
-    if (!isSame) return null;
-    const head = headText(after + count, digest);
-    const counts = `${known.due} ${known.since} ${timerCount} ${effects}`;
-    const h = `${head}${known.records + 1} ${counts}${changes}`;
-    return { before: known.h, h, record: `j:${known.records + 1}`, sets, drops };
+    return left.digest === previousDigest && left.seq === after ? left : null;
   }
 
-  /** The row that the commit's row can be told by, if it is known to be there. */
-  changes(commit: Commit): string | null {
-    const known = this.#find(commit);
-    return known === null ? null : changesOf(known.row, commit.row);
-  }
-
-  /** The commit is in the store as `plain` says. */
-  wrote({ arn, after, count, digest }: Commit, { before, h, sets, drops }: Plain): void {
-    const known = this.#young.get(arn) ?? this.#old.get(arn);
-    if (known?.h !== before) return;
-    known.h = h;
-    known.digest = digest;
-    known.seq = after + count;
-    known.records += 1;
-    for (let at = 0; at < sets.length; at += 2) this.#add(known, sets[at] as string, 1);
-    for (const field of drops) this.#add(known, field, -1);
-  }
-
-  #add(known: Known, field: string, more: 1 | -1): void {
-    if (more === 1) known.fields?.add(field);
-    else known.fields?.delete(field);
-    if (field.startsWith(TIMER_FIELD)) known.timers += more;
-    else known.effects += more;
-  }
-
-  /** The commit is in the store, and left `h` there; `whole`: with its row. */
-  learn(commit: Commit, h: string, whole: boolean): void {
-    const { arn, row } = commit;
-    const before = this.#find(commit);
-    this.forget(arn);
-    const head = parseHead(h);
-    const written = whole ? row : before?.row;
-    if (row.status !== 'RUNNING' || head === null || written === undefined) return;
-    const { seq, digest, records, due, since, timers, effects } = head;
-    const fields = fieldsAfter(commit, before?.fields ?? new Set());
-    const isKnown = fields.size === timers + effects && fields.size <= MOST_FIELDS;
-    if (this.#young.size >= MOST_KNOWN) {
+  set(arn: ExecutionArn, left: Left): void {
+    if (this.#young.size >= MOST_KNOWN && !this.#young.has(arn)) {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(arn, {
-      ...{ h, digest, seq, records, due, since, timers, effects },
-      row: written,
-      fields: isKnown ? fields : null,
-    });
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
+    this.#young.set(arn, left);
   }
 
   forget(arn: ExecutionArn): void {
@@ -150,18 +60,129 @@ export class RedisMemory {
     this.#old.delete(arn);
   }
 
-  /** What the commit follows on. */
-  #find({ arn, after, previousDigest }: Commit): Known | null {
-    let known = this.#young.get(arn);
-    if (known === undefined) {
-      known = this.#old.get(arn);
-      if (known === undefined) return null;
-    }
-    return known.digest === previousDigest && known.seq === after ? known : null;
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
   }
 }
 
-function fieldsAfter({ timers, outbox }: Commit, before: ReadonlySet<string>): Set<string> {
+/**
+ * A commit that changes fields of the execution and nothing else, as PLAIN_COMMIT takes it, is put
+ * behind `args`; answers what it leaves. Null, and nothing is put there, when entries of the shard or
+ * the row change, or it is not known what is there.
+ */
+export function plainCommit(commit: Commit, left: Left, args: string[]): Left | null {
+  const { after, count, digest, timers, outbox } = commit;
+  if (left.fields === null || timers.length + outbox.length > MOST_FIELDS) return null;
+  const changes = changesOf(left.row, commit.row);
+  if (changes === null) return null;
+  const start = args.length;
+  const records = left.records + 1;
+  args.push('', '', left.h, 'h', '', `j:${records}`, recordText(commit));
+  const fields = pushSets(commit, left, args);
+  const sets = args.length - start - 3;
+  const kept = fields === null ? null : pushDrops(commit, fields, left.fields.length, args);
+  if (kept !== null) {
+    const timerCount = countTimers(kept);
+    const effects = kept.length - timerCount;
+    if (timerCount > 0 === left.timers > 0 && effects > 0 === left.effects > 0) {
+      const { keys, due, since, row } = left;
+      const seq = after + count;
+      const places = `${records} ${due} ${since} ${timerCount} ${effects}`;
+      const h = headText(seq, digest) + places + changes;
+      args[start] = String(sets);
+      args[start + 1] = String(args.length - start - 3 - sets);
+      args[start + 4] = h;
+      return {
+        keys,
+        h,
+        digest,
+        seq,
+        records,
+        due,
+        since,
+        timers: timerCount,
+        effects,
+        row,
+        fields: kept,
+      };
+    }
+  }
+  args.length = start;
+  return null;
+}
+
+/** Fields there are with those that are set; null when one is there already, or due before all others. */
+function pushSets(commit: Commit, left: Left, args: string[]): string[] | null {
+  const { after, count, timers, outbox } = commit;
+  const fields = [...(left.fields as readonly string[])];
+  for (const { key, dueAt, holder } of timers) {
+    if (dueAt === null) continue;
+    const field = TIMER_FIELD + key;
+    const value = timerValue(dueAt, holder);
+    if (fields.includes(field) || left.due === '-' || value < left.due) return null;
+    fields.push(field);
+    args.push(field, value);
+  }
+  for (let at = 0; at < outbox.length; at += 1) {
+    const { key, effect } = outbox[at] as (typeof outbox)[number];
+    if (effect === null) continue;
+    const field = EFFECT_FIELD + key;
+    if (fields.includes(field)) return null;
+    fields.push(field);
+    args.push(field, effectOrder(after + count, at) + JSON.stringify(effect));
+  }
+  return fields;
+}
+
+/** Fields that are left of `fields`; null when one that was set by this very commit is dropped. */
+function pushDrops(
+  { timers, outbox }: Commit,
+  fields: string[],
+  known: number,
+  args: string[],
+): string[] | null {
+  let before = known;
+  const drop = (field: string): boolean => {
+    const at = fields.indexOf(field);
+    if (at < 0) return true;
+    if (at >= before) return false;
+    before -= 1;
+    fields.splice(at, 1);
+    args.push(field);
+    return true;
+  };
+  for (const { key, dueAt } of timers) if (dueAt === null && !drop(TIMER_FIELD + key)) return null;
+  for (const { key, effect } of outbox)
+    if (effect === null && !drop(EFFECT_FIELD + key)) return null;
+  return fields;
+}
+
+function countTimers(fields: readonly string[]): number {
+  let count = 0;
+  for (const field of fields) if (field.startsWith(TIMER_FIELD)) count += 1;
+  return count;
+}
+
+/** What is known once the store has said what `h` is now; null when it is of no use. */
+export function leftBy(
+  commit: Commit,
+  h: string,
+  keys: ExecutionKeys,
+  before: Left | null,
+): Left | null {
+  const head = parseHead(h);
+  if (commit.row.status !== 'RUNNING' || head === null) return null;
+  const isTold = before !== null && changesOf(before.row, commit.row) !== null;
+  const row = isTold ? before.row : commit.row;
+  const { seq, digest, records, due, since, timers, effects } = head;
+  const fields = fieldsAfter(commit, before?.fields ?? []);
+  const isKnown = fields.length === timers + effects && countTimers(fields) === timers;
+  const kept = isKnown && fields.length <= MOST_FIELDS ? fields : null;
+  return { keys, h, digest, seq, records, due, since, timers, effects, row, fields: kept };
+}
+
+function fieldsAfter({ timers, outbox }: Commit, before: readonly string[]): string[] {
   const fields = new Set(before);
   for (const { key, dueAt } of timers) {
     if (dueAt === null) fields.delete(TIMER_FIELD + key);
@@ -171,5 +192,5 @@ function fieldsAfter({ timers, outbox }: Commit, before: ReadonlySet<string>): S
     if (effect === null) fields.delete(EFFECT_FIELD + key);
     else fields.add(EFFECT_FIELD + key);
   }
-  return fields;
+  return [...fields];
 }

@@ -105,9 +105,9 @@ export class RedisStore implements SharedStore {
   async commit(commit: Commit): Promise<'committed' | 'conflict'> {
     this.#refuseWhenReadOnly();
     assert(commit.row.arn === commit.arn, 'A commit carries the row of its own execution.');
-    if ((await this.#commits.add(commit)) === 'conflict') return 'conflict';
-    if (this.#link.confirms) await this.#confirm(commit.arn);
-    return 'committed';
+    const answer = await this.#commits.add(commit);
+    if (answer === 'committed' && this.#link.confirms) await this.#confirm(commit.arn);
+    return answer;
   }
 
   /** The server has it; with too few copies what becomes of it is not known yet. */
