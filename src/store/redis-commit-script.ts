@@ -138,8 +138,17 @@ local function commit(execution, work, index, at, sets, drops)
     else call('HDEL', execution, slice(drop, drop + drops - 1)) end
   end
   if newDue ~= due or newSince ~= since then
-    move(work, execution, 't|', due, newDue)
-    move(work, execution, 'o|', since, newSince)
+    local arn, add, remove = '|' .. arnOf(execution), {}, {}
+    if newDue ~= due then
+      if newDue ~= '-' then add[1], add[2] = '0', 't|' .. newDue .. arn end
+      if due ~= '-' then remove[1] = 't|' .. due .. arn end
+    end
+    if newSince ~= since then
+      if newSince ~= '-' then add[#add + 1], add[#add + 2] = '0', 'o|' .. newSince .. arn end
+      if since ~= '-' then remove[#remove + 1] = 'o|' .. since .. arn end
+    end
+    if add[1] then redis.call('ZADD', work, unpack(add)) end
+    if remove[1] then redis.call('ZREM', work, unpack(remove)) end
   end
   if heads ~= oldHeads then
     local tail, add, remove = number .. '|' .. arnOf(execution), {}, {}
@@ -175,7 +184,8 @@ return answers
 
 /**
  * Commits of writers who know what is there. KEYS: executions. ARGV: resent, then for each: how many
- * texts HSET takes, how many fields are dropped, `h` before, the texts, the fields. Answers for each 1,
+ * texts follow and how many dropped fields, `h` before; the texts: `h`, then field and value of the
+ * journal record and of what is set; the fields. Answers for each 1,
  * or -1: it is not known whether it may be written, COMMIT has to judge.
  */
 export const PLAIN_COMMIT = script(`
@@ -186,7 +196,7 @@ for i = 1, #KEYS do
   local after = drop + ARGV[at + 1]
   answers[i] = -1
   if redis.pcall('HGET', execution, 'h') == ARGV[at + 2] then
-    local kind = redis.pcall('HSET', execution, unpack(ARGV, first, drop - 1))
+    local kind = redis.pcall('HSET', execution, 'h', unpack(ARGV, first, drop - 1))
     if type(kind) ~= 'table' then
       answers[i], written = 1, true
       if after > drop then redis.call('HDEL', execution, unpack(ARGV, drop, after - 1)) end

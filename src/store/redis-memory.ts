@@ -78,7 +78,7 @@ export function plainCommit(commit: Commit, left: Left, args: string[]): Left | 
   if (changes === null) return null;
   const start = args.length;
   const records = left.records + 1;
-  args.push('', '', left.h, 'h', '', `j:${records}`, recordText(commit));
+  args.push('', '', left.h, '', `j:${records}`, recordText(commit));
   const fields = pushSets(commit, left, args);
   const sets = args.length - start - 3;
   const kept = fields === null ? null : pushDrops(commit, fields, left.fields.length, args);
@@ -92,7 +92,7 @@ export function plainCommit(commit: Commit, left: Left, args: string[]): Left | 
       const h = headText(seq, digest) + places + changes;
       args[start] = String(sets);
       args[start + 1] = String(args.length - start - 3 - sets);
-      args[start + 4] = h;
+      args[start + 3] = h;
       return {
         keys,
         h,

@@ -59,8 +59,12 @@ local function move(work, execution, head, old, new)
   if new ~= '-' then redis.call('ZADD', work, 0, head .. new .. '|' .. arn) end
   if old ~= '-' then redis.call('ZREM', work, head .. old .. '|' .. arn) end
 end
+local now
 local function clock()
-  local time = redis.call('TIME')
-  return time[1] .. string.format('%06d', time[2])
+  if not now then
+    local time = redis.call('TIME')
+    now = time[1] .. string.format('%06d', time[2])
+  end
+  return now
 end
 `;
