@@ -58,16 +58,23 @@ export class Delivery {
       return await live.enqueue(arn, work);
     } catch (error) {
       if (!isFault(error)) throw error;
-      this.world.troubles.report('A fault; it is tried once more from the journal.', error, {
-        arn,
-      });
+      return this.driveAgain(arn, work, error);
     }
+  }
+
+  private async driveAgain<T>(
+    arn: ExecutionArn,
+    work: (held: Live) => Promise<T>,
+    fault: unknown,
+  ): Promise<T> {
+    const { live, troubles } = this.world;
+    troubles.report('A fault; it is tried once more from the journal.', fault, { arn });
     let seq: number | null = null;
+    const again = (held: Live): Promise<T> => {
+      seq = held.state?.seq ?? null;
+      return work(held);
+    };
     try {
-      const again = (held: Live): Promise<T> => {
-        seq = held.state?.seq ?? null;
-        return work(held);
-      };
       return await live.enqueue(arn, again, true);
     } catch (error) {
       if (isFault(error)) await this.hold(arn, error, seq);
@@ -90,8 +97,14 @@ export class Delivery {
   }
 
   /** Tries again while the store is out of reach; a bug or a damaged journal ends it. */
-  surely(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
-    return this.insist(arn, () => this.deliver(arn, stimulus));
+  async surely(arn: ExecutionArn, stimulus: Stimulus): Promise<void> {
+    try {
+      await this.deliver(arn, stimulus);
+    } catch (error) {
+      const tell = (why: unknown): void => this.world.troubles.quarantine(arn, why);
+      const again = await this.waitOut(error, tell, FIRST_PAUSE_MS).catch(() => false);
+      if (again) await this.insist(arn, () => this.deliver(arn, stimulus));
+    }
   }
 
   /** Does `work` for an execution until the store has let it; never rejects. */
@@ -111,13 +124,22 @@ export class Delivery {
         await work();
         return;
       } catch (error) {
-        if (this.closed) return;
-        tell(error);
-        if (isFault(error) || error instanceof ExecutionQuarantined) throw error;
+        if (!(await this.waitOut(error, tell, pauseMs))) return;
       }
-      await this.pause(pauseMs);
-      if (this.closed) return;
     }
+  }
+
+  /** True when the work is to be tried again, after a pause; false once the engine closes; rejects on a fault. */
+  private async waitOut(
+    error: unknown,
+    tell: (error: unknown) => void,
+    pauseMs: number,
+  ): Promise<boolean> {
+    if (this.closed) return false;
+    tell(error);
+    if (isFault(error) || error instanceof ExecutionQuarantined) throw error;
+    await this.pause(pauseMs);
+    return !this.closed;
   }
 
   /** Resolves after `ms`, or when the engine closes. */

@@ -34,6 +34,9 @@ export interface Unsettled {
   readonly effects: readonly Effect[];
 }
 
+/** What a turn finds: memory, or the journal folded anew, or an execution that is not there yet. */
+type Beginning = 'known' | 'afresh' | 'new' | 'as it is';
+
 export class LiveExecutions {
   private readonly live = new Map<ExecutionArn, Live>();
 
@@ -49,11 +52,7 @@ export class LiveExecutions {
    * memory, the journal folded again.
    */
   enqueue<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>, afresh = false): Promise<T> {
-    return this.inTurn(arn, async (live) => {
-      if (afresh) this.forget(live);
-      if (!live.loaded) await this.load(live);
-      return work(live);
-    });
+    return this.inTurn(arn, work, afresh ? 'afresh' : 'known');
   }
 
   /**
@@ -63,20 +62,24 @@ export class LiveExecutions {
    * what has just ended is read.
    */
   enqueueNew<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>): Promise<T> {
-    if (this.justOver.has(arn)) return this.enqueue(arn, work);
-    return this.inTurn(arn, (live) => {
-      live.loaded = true;
-      return work(live);
-    });
+    return this.inTurn(arn, work, this.justOver.has(arn) ? 'known' : 'new');
   }
 
-  private async inTurn<T>(arn: ExecutionArn, work: (live: Live) => Promise<T>): Promise<T> {
+  private async inTurn<T>(
+    arn: ExecutionArn,
+    work: (live: Live) => Promise<T>,
+    from: Beginning,
+  ): Promise<T> {
     const live = this.take(arn);
     this.queued++;
     if (live.busy++ > 0) await new Promise<void>((resolve) => live.mailbox.push(resolve));
     try {
+      if (from === 'new') live.loaded = true;
+      if (from === 'afresh') this.forget(live);
+      if (!live.loaded && from !== 'as it is') await this.load(live);
       return await work(live);
     } finally {
+      if (from === 'new' && live.state === null) live.loaded = false;
       this.release(live);
       live.mailbox.shift()?.();
     }
@@ -164,6 +167,6 @@ export class LiveExecutions {
   /** Resolves when no turn that waits or runs now is left. */
   async idle(): Promise<void> {
     const held = [...this.live.keys()];
-    await Promise.all(held.map((arn) => this.inTurn(arn, async () => undefined)));
+    await Promise.all(held.map((arn) => this.inTurn(arn, async () => undefined, 'as it is')));
   }
 }

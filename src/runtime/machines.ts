@@ -44,6 +44,11 @@ export class Machines {
     return { id, definition: body.definition, type: body.type };
   }
 
+  /** What is compiled already; null costs a look into the store (`machine`). */
+  compiledOf(id: RevisionId): Machine | null {
+    return this.compiled.get(id) ?? null;
+  }
+
   async machine(id: RevisionId): Promise<Machine> {
     const known = this.compiled.get(id);
     if (known !== undefined) return known;

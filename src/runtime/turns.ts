@@ -41,12 +41,14 @@ interface Made {
   readonly taken: readonly Fact[];
 }
 
+const NONE_TAKEN: readonly Fact[] = [];
+
 export class Turns {
   constructor(private readonly world: TurnsWorld) {}
 
   /** One stimulus to an execution whose mailbox is held; the facts that became durable. */
   async run(live: Live, stimulus: Stimulus): Promise<readonly Fact[]> {
-    await this.settle(live);
+    if (live.unsettled !== null) await this.settle(live);
     for (let conflicts = 0; ; conflicts++) {
       const facts = await this.tryOnce(live, stimulus);
       if (facts !== null) return facts;
@@ -61,13 +63,14 @@ export class Turns {
     const before = live.state;
     if (before === null && stimulus.type !== 'Start') return [];
     const revision = before?.revision ?? (stimulus as { revision: RevisionId }).revision;
-    const machine = await this.world.machines.machine(revision);
-    const turn = await decide(machine, before, stimulus, this.world.env(live.arn));
-    const { facts, state } = turn;
+    const { machines } = this.world;
+    const machine = machines.compiledOf(revision) ?? (await machines.machine(revision));
+    const decided = decide(machine, before, stimulus, this.world.env(live.arn));
+    const { facts, state } = decided instanceof Promise ? await decided : decided;
     // Nothing follows from it, or memory does not know yet what it is about.
     if (facts.length === 0) return (await this.world.isStale(live)) ? null : facts;
     const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
-    return (await this.write(live, { facts, state, fired, taken: [] })) ? facts : null;
+    return (await this.write(live, { facts, state, fired, taken: NONE_TAKEN })) ? facts : null;
   }
 
   /** A new execution that begins with facts of another one; null when there is one of its name. */
@@ -90,10 +93,14 @@ export class Turns {
     const previous = { seq: before?.seq ?? (0 as Seq), digest, state: before };
     const holder = this.world.holder();
     const { commit, effects } = prepareCommit(previous, { taken, facts }, state, fired, holder);
-    live.unsettled = { digest: commit.digest, state, facts: [...taken, ...facts], effects };
-    const answer = await this.world.store
-      .commit(commit)
-      .catch((error) => this.replyLost(live, error));
+    const written = taken.length === 0 ? facts : [...taken, ...facts];
+    live.unsettled = { digest: commit.digest, state, facts: written, effects };
+    let answer: 'committed' | 'conflict';
+    try {
+      answer = await this.world.store.commit(commit);
+    } catch (error) {
+      answer = await this.replyLost(live, error);
+    }
     if (answer === 'committed') this.settled(live);
     // A conflict may be with this very commit, when its first reply was lost on the way.
     else return this.settle(live);
