@@ -70,7 +70,7 @@ function parseRule(entry: string): Rule {
   const port = match?.[2] === undefined ? null : Number(match[2]);
   if (subject === undefined || subject === '') {
     throw new AllowListError(
-      `"${entry}" in "egress.allow" is no host, host:port, *.domain, address or range like 10.0.0.0/8.`,
+      `"${entry}" is no host, host:port, *.domain, address or range like 10.0.0.0/8.`,
     );
   }
   if (subject.includes('/') || isIP(subject) !== 0) {
@@ -86,7 +86,7 @@ function rangeOf(subject: string, entry: string): BlockList {
   try {
     return blockList([subject]);
   } catch {
-    throw new AllowListError(`"${entry}" in "egress.allow" is not an address range.`);
+    throw new AllowListError(`"${entry}" is not an address range.`);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { program } from '../../src/cli/program.js';
 import { parseConfig } from '../../src/handlers/config/load.js';
-import { CONFIG_SCHEMA } from '../../src/handlers/config/schema.js';
+import { CONFIG_SCHEMA, FUNCTION_SCHEMA } from '../../src/handlers/config/schema.js';
 import { isObject, type Json } from '../../src/lib/json.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -164,6 +164,16 @@ it('every piece of configuration is accepted', () => {
   for (const piece of configurations) {
     expect(() => parseConfig(piece, { path: null, base: '/base' })).not.toThrow();
   }
+});
+
+it('every key of the configuration has its line in docs/configuration.md', () => {
+  const page = read('docs/configuration.md');
+  const keys = Object.keys(CONFIG_SCHEMA.properties as object);
+  const options = Object.keys(FUNCTION_SCHEMA.properties as object);
+  const missing = [...keys, ...options].filter(
+    (key) => !page.includes(`\`${key}`) && !page.includes(`"${key}"`),
+  );
+  expect(missing).toEqual([]);
 });
 
 it.each(PAGES)('every file and link of $file exists', ({ file, text }) => {

@@ -35,8 +35,6 @@ export interface Config {
   readonly aws: AwsConfig;
   /** EventBridge connections that HTTP tasks name, by name or ARN. */
   readonly connections: ReadonlyMap<string, Connection>;
-  /** Model endpoints, read by serving. */
-  readonly endpoints: JsonObject;
   /** Resources whose results are reused when nothing that went into them has changed. */
   readonly cache: { readonly handlers: readonly string[] };
   /** Which tasks a `stepwell serve` or `stepwell worker` takes on a shared store, and how many at a time. */

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isObject, type Json, type JsonObject } from '../../lib/json.js';
+import { AllowListError, parseAllowList } from '../egress-addresses.js';
 import { parseConnection, type RawConnection } from '../http-invoke-connections.js';
 import type { KubernetesConfig } from '../kubernetes/client.js';
 import { type Check, compileCheck, escapePointer } from '../schema-check.js';
@@ -95,11 +96,7 @@ export function parseConfig(
     },
     secrets: mapped('secrets', raw.secrets ?? {}, parseSecret),
     s3: parseS3(raw.s3),
-    egress: {
-      allow: raw.egress?.allow ?? [],
-      maxResponseBytes: raw.egress?.maxResponseBytes ?? MAX_RESPONSE_BYTES,
-      timeoutMs: raw.egress?.timeoutMs ?? EGRESS_TIMEOUT_MS,
-    },
+    egress: parseEgress(raw.egress ?? {}, path),
     files: { roots: (raw.files?.roots ?? ['.']).map(within) },
     retention: {
       days: raw.retention?.days === undefined ? AWS_RETENTION_DAYS : raw.retention.days,
@@ -118,7 +115,6 @@ export function parseConfig(
         fail(at.path, at.pointer, `The connection "${at.name}" needs "${missing}".`),
       ),
     ),
-    endpoints: raw.endpoints ?? {},
     cache: { handlers: raw.cache?.handlers ?? [] },
     work: { serve: raw.serve ?? {}, worker: raw.worker ?? {} },
     lineage: {
@@ -150,7 +146,6 @@ interface RawConfig {
   readonly artifacts?: string;
   readonly aws?: Partial<AwsConfig>;
   readonly connections?: Raw<RawConnection>;
-  readonly endpoints?: JsonObject;
   readonly cache?: Partial<Config['cache']>;
   readonly serve?: WorkConfig;
   readonly worker?: WorkConfig;
@@ -195,6 +190,19 @@ function parseLimits(raw: RawConfig['limits'], within: (path: string) => string)
     machines: new Map(Object.entries(machines)),
     payloads: payloads === undefined ? null : /^s3:/.test(payloads) ? payloads : within(payloads),
   };
+}
+
+function parseEgress(raw: Partial<EgressConfig>, path: string | null): EgressConfig {
+  const { allow = [], maxResponseBytes = MAX_RESPONSE_BYTES, timeoutMs = EGRESS_TIMEOUT_MS } = raw;
+  for (const [index, entry] of allow.entries()) {
+    try {
+      parseAllowList([entry]);
+    } catch (error) {
+      if (!(error instanceof AllowListError)) throw error;
+      fail(path, `/egress/allow/${index}`, error.message);
+    }
+  }
+  return { allow, maxResponseBytes, timeoutMs };
 }
 
 function parseSmtp(raw: RawConfig['smtp']): SmtpConfig | null {

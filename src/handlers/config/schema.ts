@@ -116,7 +116,6 @@ export const CONFIG_SCHEMA: JsonObject = closed({
   files: closed({ roots: { type: 'array', items: text, minItems: 1 } }),
   artifacts: text,
   aws: closed({ region: text, endpoint: text, accountId: text }),
-  endpoints: { type: 'object' },
   kubernetes: closed({
     kubeconfig: text,
     context: text,

@@ -152,6 +152,11 @@ const mistakes: readonly (readonly [string, Json, RegExp])[] = [
     { topics: { t: { subscriptions: [{ protocol: 'email', endpoint: 'a@b' }] } } },
     /E-mail needs a server: add "smtp"/,
   ],
+  [
+    'a URL where a host may be reached',
+    { egress: { allow: ['10.0.0.0/8', 'http://x/y'] } },
+    /at \/egress\/allow\/1: "http:\/\/x\/y" is no host, host:port/,
+  ],
   ['a secret from nowhere', { secrets: { s: {} } }, /at \/secrets\/s/],
   ['a secret from two places', { secrets: { s: { env: 'A', file: 'b' } } }, /not from both/],
 ];
