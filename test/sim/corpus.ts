@@ -8,6 +8,8 @@ export interface CorpusMachine {
   /** A function is asked once for each run. */
   readonly script: Script | (() => Scripting);
   readonly input?: Json;
+  /** A run ends when its history is so long; absent: 2,000 events. */
+  readonly historyEvents?: number;
   /** What an ItemReader finds. */
   readonly items?: (call: Call) => Json;
 }

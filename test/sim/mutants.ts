@@ -62,10 +62,6 @@ export const SHARED_MUTANTS: Readonly<Record<string, Plant>> = {
       return 'committed';
     },
   }),
-  'nobody sees that another has written': (store) => ({
-    ...store,
-    head: async () => null,
-  }),
   'work of a lost engine is never found': (store) => ({
     ...store,
     pendingEffects: async () => ({ items: [], next: null }),

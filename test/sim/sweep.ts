@@ -8,7 +8,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CORPUS } from './corpus.js';
-import { type Ended, pointsOf, runWith } from './crash-run.js';
+import { cleanRun, pointsOf } from './crash-run.js';
 import { sweep } from './crash-sweep.js';
 import { type FoundMachine, foundMachines } from './found-machines.js';
 
@@ -34,22 +34,22 @@ export function everyMachine(): { machines: readonly FoundMachine[]; invalid: nu
 async function sweepPart(part: number, parts: number, told: (swept: Swept) => void): Promise<void> {
   const swept: Swept = { machines: 0, longest: 0, points: 0, failed: [] };
   let number = 0;
-  for (const machine of everyMachine().machines) {
-    if (!machine.id.includes(values.machine)) continue;
+  for (const found of everyMachine().machines) {
+    if (!found.id.includes(values.machine)) continue;
     swept.machines++;
     try {
-      const clean: Ended = await runWith(machine, null);
+      const [machine, clean] = await cleanRun(found);
       swept.longest = Math.max(swept.longest, clean.commits);
       for (const point of pointsOf(clean)) {
         if (number++ % parts !== part) continue;
         swept.points++;
         await sweep(machine, clean, { points: [point] }).catch((error) => {
-          swept.failed.push(`${machine.id}: ${String(error)}`);
+          swept.failed.push(`${found.id}: ${String(error)}`);
         });
         told(swept);
       }
     } catch (error) {
-      swept.failed.push(`${machine.id}: ${String(error)}`);
+      swept.failed.push(`${found.id}: ${String(error)}`);
     }
   }
   told(swept);
