@@ -18,14 +18,17 @@ export function withRetentionOptions(command: Command): Command {
     .option('--retain-bytes <n>', "remove the oldest beyond so many bytes of store; 'all'");
 }
 
-/** Begins to sweep; the answer ends it. */
-export function startRetention(parts: Parts, options: RetentionOptions): Retention {
-  const { retention: configured } = parts.config;
-  const rule: RetentionRule = {
+export function retentionRule({ config }: Parts, options: RetentionOptions): RetentionRule {
+  const { retention: configured } = config;
+  return {
     days: boundOf('--retain-days', options.retainDays, configured.days),
     count: boundOf('--retain-count', options.retainCount, configured.count),
     bytes: boundOf('--retain-bytes', options.retainBytes, configured.bytes),
   };
+}
+
+/** Begins to sweep; the answer ends it. */
+export function startRetention(parts: Parts, rule: RetentionRule): Retention {
   const retention = new Retention(parts.store, rule, realClock, (error) => {
     parts.log.error('Old executions could not be removed.', {
       error: error instanceof Error ? error.message : String(error),

@@ -1,4 +1,6 @@
 /** The command line as a person or a script meets it: exit status, where words go, and continuing. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/lib/json.js';
 import { Folder, jsonLines } from '../support/command-line.js';
@@ -35,6 +37,14 @@ const ARGUMENTS: readonly [string, readonly string[], number, RegExp][] = [
     2,
     /no input file/,
   ],
+  ['a server for everybody without keys', ['serve', '--host', '0.0.0.0'], 2, /Refusing to listen/],
+  [
+    'a retention that is no number',
+    ['serve', '--port', '0', '--store', 'memory', '--retain-days', 'x'],
+    2,
+    /--retain-days 'x' is not a number/,
+  ],
+  ['a rebuild of nothing', ['rebuild', '--store', 'sqlite:none.db'], 2, /no store at none\.db/],
   ['an unknown option', ['run', 'pass.asl.json', '--inptu', '{}'], 2, /unknown option.*--inptu/],
   [
     'an option without its value',
@@ -162,4 +172,14 @@ describe('executions', () => {
     expect(unknown).toMatchObject({ status: 2 });
     expect(unknown.stderr).toContain("There is no execution named 'two'");
   });
+});
+
+it('a port that is taken is a mistake of the caller, and nothing is left running', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const said = await folder.run(['serve', '--port', String(port), '--store', 'memory']);
+  other.close();
+  expect(said.status).toBe(2);
+  expect(said.stderr).toMatch(/Cannot listen on 127\.0\.0\.1, port \d+ \(EADDRINUSE\)/);
 });

@@ -39,6 +39,12 @@ afterAll(() => folder.remove());
 
 const SAID: readonly [string, readonly string[], number, RegExp][] = [
   [
+    'a fork with a mistyped object',
+    ['fork', 'low', '--at', 'Gate', '--set', '$.score={'],
+    2,
+    /--set '\$\.score=\{': the value is not JSON/,
+  ],
+  [
     'a machine on the terminal',
     ['graph', 'gate.asl.json'],
     0,

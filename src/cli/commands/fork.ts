@@ -171,7 +171,11 @@ function readAssignment(text: string): [string, Json] {
   }
   try {
     return [name, JSON.parse(value) as Json];
-  } catch {
+  } catch (error) {
+    // A mistyped object would become a text in silence.
+    if (/^\s*[{["]/.test(value)) {
+      throw new Problem(`--set '${text}': the value is not JSON: ${(error as Error).message}`);
+    }
     return [name, value];
   }
 }

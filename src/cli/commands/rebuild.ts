@@ -1,9 +1,10 @@
 /** `stepwell rebuild`: everything that follows from the journals, written anew and verified. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Rebuilt, rebuild } from '../../care/rebuild.js';
 import type { EpochMs } from '../../lib/brand.js';
-import { EXIT } from '../problem.js';
-import { type StoreOption, useStore, withStoreOption } from '../store-option.js';
+import { EXIT, Problem } from '../problem.js';
+import { type StoreOption, storeSpec, useStore, withStoreOption } from '../store-option.js';
 import { green, red, yellow } from '../style.js';
 
 interface RebuildOptions extends StoreOption {
@@ -24,11 +25,18 @@ Example:
     )
     .action(async (options: RebuildOptions) => {
       const now = (): EpochMs => Date.now() as EpochMs;
+      refuseAbsent(storeSpec(options));
       const done = await useStore(options, 'write', (store) => rebuild(store, now));
       process.stdout.write(options.json ? `${JSON.stringify(done)}\n` : report(done));
       const bad = done.damaged.length + done.left.length > 0;
       process.exitCode = bad ? EXIT.failed : EXIT.succeeded;
     });
+}
+
+/** Opening a file that is not there would make an empty store, and call it verified. */
+function refuseAbsent(spec: string): void {
+  const file = /^sqlite:(.*)$/.exec(spec)?.[1];
+  if (file !== undefined && !existsSync(file)) throw new Problem(`There is no store at ${file}.`);
 }
 
 function report({ examined, mended, damaged, strays, left }: Rebuilt): string {

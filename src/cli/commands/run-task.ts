@@ -35,7 +35,7 @@ async function runTask(options: RunTaskOptions): Promise<void> {
   if (text === undefined) {
     throw new Problem(`${TASK_VARIABLE} is not set: there is no task to run.`);
   }
-  const spec = JSON.parse(text) as TaskSpec;
+  const spec = parseSpec(text);
   const parts = await assemble({
     store: 'memory',
     onCluster: false,
@@ -57,6 +57,14 @@ async function runTask(options: RunTaskOptions): Promise<void> {
     process.exitCode = EXIT.failed;
   } finally {
     await parts.close();
+  }
+}
+
+function parseSpec(text: string): TaskSpec {
+  try {
+    return JSON.parse(text) as TaskSpec;
+  } catch (error) {
+    throw new Problem(`${TASK_VARIABLE} is not JSON: ${(error as Error).message}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { AccessKey, ApiConfig } from '../../api/config.js';
 import { coreDefinitions } from '../../api/core-definitions.js';
+import { isLoopback } from '../../api/host.js';
 import type { Log } from '../../api/log.js';
 import { environmentLogSink } from '../../api/logging/environment.js';
 import { startServer } from '../../api/server.js';
@@ -13,12 +14,18 @@ import { createInspector } from '../../runtime/test-state/inspector.js';
 import { announceServer, openServing } from '../../serving/index.js';
 import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
 import { assemble, type Parts } from '../assemble.js';
+import { Closers } from '../closers.js';
 import { executionService } from '../executions.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { print } from '../output.js';
 import { Problem } from '../problem.js';
-import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
+import {
+  type RetentionOptions,
+  retentionRule,
+  startRetention,
+  withRetentionOptions,
+} from '../retention.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 import { modelLocator } from '../serving-handlers.js';
 import { DRIVING_STORE_OPTION } from '../store-option.js';
@@ -74,6 +81,12 @@ async function serve(options: ServeOptions): Promise<void> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new Problem(`--port '${options.port}' is not a port number.`);
   }
+  if (!isLoopback(options.host) && accessKeys(process.env).length === 0) {
+    throw new Problem(
+      `Refusing to listen on ${options.host} without credentials.`,
+      'Set STEPWELL_ACCESS_KEY_ID and STEPWELL_SECRET_ACCESS_KEY, or listen on 127.0.0.1.',
+    );
+  }
   const parts = await assemble({
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.config === undefined ? {} : { config: options.config }),
@@ -88,26 +101,29 @@ async function serve(options: ServeOptions): Promise<void> {
 }
 
 async function listen(options: ServeOptions, port: number, parts: Parts): Promise<void> {
-  const { host } = options;
-  const serving = await openServing({
-    home: parts.home,
-    host,
-    log: parts.log,
-    allowedHosts: options.allowHost,
-    locate: modelLocator(parts.services.artifacts),
-  });
-  const retention = startRetention(parts, options);
-  const gates = new Gates();
-  const overrides = new Overrides();
-  const engine = await parts.openEngine(null, {
-    store: gates.over(parts.store),
-    resources: overrides.over(parts.registry),
-    isStepped: (arn) => gates.has(arn),
-  });
-  let unannounce = async (): Promise<void> => undefined;
+  const rule = retentionRule(parts, options);
+  const opened = new Closers();
   try {
+    const serving = await openServing({
+      home: parts.home,
+      host: options.host,
+      log: parts.log,
+      allowedHosts: options.allowHost,
+      locate: modelLocator(parts.services.artifacts),
+    });
+    opened.add(() => serving.close());
+    const gates = new Gates();
+    const overrides = new Overrides();
+    const engine = await parts.openEngine(null, {
+      store: gates.over(parts.store),
+      resources: overrides.over(parts.registry),
+      isStepped: (arn) => gates.has(arn),
+    });
+    opened.add(() => closeInTime(engine));
+    const retention = startRetention(parts, rule);
+    opened.add(() => retention.close());
     const server = await startServer({
-      host,
+      host: options.host,
       port,
       engine,
       store: parts.store,
@@ -123,20 +139,32 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
         signed: SIGNED_PATHS,
         app: withCertificate(parts.config, serving.app),
       },
-    });
+    }).catch((error: NodeJS.ErrnoException) => cannotListen(error, options.host, port));
+    opened.add(() => server.close());
     parts.executions.fill(executionService(server.api.context));
-    unannounce = await announceServer(parts.home, server.url);
+    opened.add(await announceServer(parts.home, server.url));
     greet(server.url, parts);
     const silence = announceEndpoints(server.url, () => serving.supervisor.views());
     await untilSignal();
     silence();
-    await server.close();
   } finally {
-    await unannounce();
-    await retention.close();
-    await closeInTime(engine);
-    await serving.close();
+    await opened.close();
   }
+}
+
+/** What a person can mend, by the code of the system's error. */
+const LISTEN_MENDS: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'Another program listens there: stop it, or choose another --port (0 takes a free one).',
+  EADDRNOTAVAIL: 'This machine has no such address: choose another --host.',
+  ENOTFOUND: 'This name leads nowhere: choose another --host.',
+  EACCES: 'This user may not use that port: choose one above 1023.',
+};
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): never {
+  const mend = LISTEN_MENDS[error.code ?? ''];
+  if (mend === undefined) throw error;
+  throw new Problem(`Cannot listen on ${host}, port ${port} (${error.code}).`, mend);
 }
 
 function greet(url: string, parts: Parts): void {

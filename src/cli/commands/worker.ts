@@ -3,8 +3,14 @@ import type { Command } from 'commander';
 import { assemble, isShared } from '../assemble.js';
 import { localExecutions } from '../executions.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
+import { Closers } from '../closers.js';
 import { Problem } from '../problem.js';
-import { type RetentionOptions, startRetention, withRetentionOptions } from '../retention.js';
+import {
+  type RetentionOptions,
+  retentionRule,
+  startRetention,
+  withRetentionOptions,
+} from '../retention.js';
 import { bold, cyan, dim } from '../style.js';
 import { closeInTime, CONCURRENCY_OPTION, RESOURCES_OPTION, untilSignal, workOf } from '../work.js';
 
@@ -50,9 +56,14 @@ async function work(options: WorkerOptions): Promise<void> {
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     work: workOf('worker', options),
   });
+  const opened = new Closers();
+  opened.add(() => parts.close());
   try {
-    const retention = startRetention(parts, options);
+    const rule = retentionRule(parts, options);
     const engine = await parts.openEngine(null);
+    opened.add(() => closeInTime(engine));
+    const retention = startRetention(parts, rule);
+    opened.add(() => retention.close());
     parts.executions.fill(localExecutions(parts, engine));
     const { resources, concurrency } = parts.work;
     const shown = resources.length === 0 ? '*' : resources.join(' ');
@@ -60,9 +71,7 @@ async function work(options: WorkerOptions): Promise<void> {
       `${bold('Stepwell worker')} serves ${cyan(shown)}, ${concurrency} tasks at a time  ${dim(parts.store.description)}\n`,
     );
     await untilSignal();
-    await retention.close();
-    await closeInTime(engine);
   } finally {
-    await parts.close();
+    await opened.close();
   }
 }
