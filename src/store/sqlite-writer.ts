@@ -30,15 +30,22 @@ export class SqliteWriter {
   constructor(database: SqliteDatabase) {
     this.#sql = prepareWrites(database);
     this.#documents = new DocumentWrites(database);
-    this.#commits = new ManyRows(database, 5, (rows) => {
-      return `INSERT INTO commits (execution_id, after, count, digest, facts) VALUES ${rows}`;
+    this.#commits = new ManyRows(database, {
+      before: 'INSERT INTO commits (execution_id, after, count, digest, facts) VALUES',
+      row: '(?, ?, ?, ?, ?)',
+      between: ', ',
     });
-    this.#dropped = new ManyRows(database, 2, (rows) => {
-      return `DELETE FROM outbox WHERE (execution_id, key) IN (VALUES ${rows})`;
+    // Not `IN (VALUES …)`: SQLite would read all effects of an execution for each one that is done.
+    this.#dropped = new ManyRows(database, {
+      before: 'DELETE FROM outbox WHERE',
+      row: '(execution_id = ? AND key = ?)',
+      between: ' OR ',
     });
-    this.#effects = new ManyRows(database, 3, (rows) => {
-      return `INSERT INTO outbox (execution_id, key, effect) VALUES ${rows}
-        ON CONFLICT DO UPDATE SET effect = excluded.effect`;
+    this.#effects = new ManyRows(database, {
+      before: 'INSERT INTO outbox (execution_id, key, effect) VALUES',
+      row: '(?, ?, ?)',
+      between: ', ',
+      after: 'ON CONFLICT DO UPDATE SET effect = excluded.effect',
     });
   }
 
