@@ -6,6 +6,7 @@ import { converse, listenForEditors } from '../../simulate/dap/server.js';
 import { debugShell } from '../debug-shell.js';
 import { type DebugTarget, openDebugger } from '../debugging.js';
 import { readInput } from '../input.js';
+import { cannotListen } from '../listening.js';
 import { Problem } from '../problem.js';
 import { STORE_OPTION } from '../store-option.js';
 import { green } from '../style.js';
@@ -92,7 +93,10 @@ async function speakToEditors(options: DebugOptions): Promise<void> {
     process.stdin.destroy();
     return;
   }
-  const server = await listenForEditors(options.dapPort, open);
+  const { dapPort } = options;
+  const server = await listenForEditors(dapPort, open).catch((error) =>
+    cannotListen(error, '127.0.0.1', dapPort),
+  );
   process.stderr.write(`${green('listening')} on 127.0.0.1:${server.port} for editors\n`);
   await new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve());

@@ -16,6 +16,7 @@ import { CERTIFICATE_PATH, withCertificate } from '../certificate.js';
 import { assemble, type Parts } from '../assemble.js';
 import { Closers } from '../closers.js';
 import { executionService } from '../executions.js';
+import { cannotListen } from '../listening.js';
 import { type LimitsOption, withLimitsOption } from '../limits.js';
 import { ACCOUNT, REGION } from '../names.js';
 import { print } from '../output.js';
@@ -139,7 +140,7 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
         signed: SIGNED_PATHS,
         app: withCertificate(parts.config, serving.app),
       },
-    }).catch((error: NodeJS.ErrnoException) => cannotListen(error, options.host, port));
+    }).catch((error) => cannotListen(error, options.host, port));
     opened.add(() => server.close());
     parts.executions.fill(executionService(server.api.context));
     opened.add(await announceServer(parts.home, server.url));
@@ -150,21 +151,6 @@ async function listen(options: ServeOptions, port: number, parts: Parts): Promis
   } finally {
     await opened.close();
   }
-}
-
-/** What a person can mend, by the code of the system's error. */
-const LISTEN_MENDS: Readonly<Record<string, string>> = {
-  EADDRINUSE:
-    'Another program listens there: stop it, or choose another --port (0 takes a free one).',
-  EADDRNOTAVAIL: 'This machine has no such address: choose another --host.',
-  ENOTFOUND: 'This name leads nowhere: choose another --host.',
-  EACCES: 'This user may not use that port: choose one above 1023.',
-};
-
-function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): never {
-  const mend = LISTEN_MENDS[error.code ?? ''];
-  if (mend === undefined) throw error;
-  throw new Problem(`Cannot listen on ${host}, port ${port} (${error.code}).`, mend);
 }
 
 function greet(url: string, parts: Parts): void {
