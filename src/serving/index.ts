@@ -57,7 +57,7 @@ export { captureFolder, type CaptureRecord, readCapture } from './capture.js';
 export { type Feedback, feedbackFolder, readFeedback } from './feedback.js';
 export { errorText, type LiveAnswer, type LiveEndpoints, openLive } from './live.js';
 export { EMPTY_WINDOW, type MetricWindow, readMetrics } from './metrics.js';
-export { announceServer } from './servers.js';
+export { announceServer, liveServers } from './servers.js';
 export type { PartialSettings, Scaling } from './settings.js';
 export { HEALTH_TEXTS, MAX_INSTANCES } from './limits.js';
 export type { ServingLog } from './log.js';

@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import type { Fact } from '../../core/fact.js';
 import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
-import { assemble } from '../assemble.js';
+import { loadConfig } from '../../handlers/config/load.js';
+import { assemble, type Parts } from '../assemble.js';
 import { findExecution, readExecution, withStore } from '../kept.js';
 import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { type Beside, besideOf, beyondAws, damageOf, sizeOf, waitingOf } from '../status.js';
+import { askServer, serverThatOwns } from '../server-of.js';
 import { STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
 
@@ -212,25 +214,54 @@ function shorten(text: string): string {
   return text.length > 160 ? `${text.slice(0, 157)}...` : text;
 }
 
+/** Here, or by the server that drives the store. */
 async function stop(
   id: string,
   options: LookOptions & { error?: string; cause?: string },
 ): Promise<void> {
-  const parts = await assemble({
-    ...(options.store === undefined ? {} : { store: options.store }),
-    json: true,
+  const opening = { ...(options.store === undefined ? {} : { store: options.store }), json: true };
+  const parts = await assemble(opening).catch(async (problem: unknown) => {
+    const { stateFolder } = await loadConfig(null, process.cwd());
+    const url = await serverThatOwns(stateFolder, problem);
+    if (url === null) throw problem;
+    return url;
   });
+  const stopped =
+    typeof parts === 'string'
+      ? await stopAt(parts, id, options)
+      : await stopHere(parts, id, options);
+  if (stopped) return print(`${yellow('ABORTED')} ${id}`);
+  process.stderr.write(`${id} is over already.\n`);
+  process.exitCode = EXIT.failed;
+}
+
+interface Reason {
+  readonly error?: string;
+  readonly cause?: string;
+}
+
+/** False when it is over. */
+async function stopHere(parts: Parts, id: string, { error, cause }: Reason): Promise<boolean> {
   try {
     const arn = await findExecution(parts.store, id);
     const engine = await parts.openEngine([]);
-    const failure = { error: options.error ?? null, cause: options.cause ?? null };
-    const stopped = await engine.stop(arn, failure);
-    await engine.close();
-    if (stopped === null) {
-      process.stderr.write(`${id} is over already.\n`);
-      process.exitCode = EXIT.failed;
-    } else print(`${yellow('ABORTED')} ${id}`);
+    try {
+      return (await engine.stop(arn, { error: error ?? null, cause: cause ?? null })) !== null;
+    } finally {
+      await engine.close();
+    }
   } finally {
     await parts.close();
   }
+}
+
+async function stopAt(url: string, id: string, options: LookOptions & Reason): Promise<boolean> {
+  const row = await withStore(options, async (store) => store.row(await findExecution(store, id)));
+  if (row === null || row.status !== 'RUNNING') return false;
+  const { error, cause } = options;
+  await askServer(url, `/v1/executions/${encodeURIComponent(row.arn)}/stop`, {
+    ...(error === undefined ? {} : { error }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+  return true;
 }
