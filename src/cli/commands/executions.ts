@@ -3,13 +3,12 @@ import type { Command } from 'commander';
 import type { Fact } from '../../core/fact.js';
 import type { ExecutionRow, ExecutionStatus, Store } from '../../store/store.js';
 import { projectHistory } from '../../wire/history.js';
-import { loadConfig } from '../../handlers/config/load.js';
-import { assemble, type Parts } from '../assemble.js';
+import { assemble } from '../assemble.js';
 import { findExecution, readExecution, withStore } from '../kept.js';
 import { emit, print } from '../output.js';
 import { EXIT, Problem } from '../problem.js';
 import { type Beside, besideOf, beyondAws, damageOf, sizeOf, waitingOf } from '../status.js';
-import { askServer, serverThatOwns } from '../server-of.js';
+import { askServer, hereOrAtServer } from '../running-server.js';
 import { STORE_OPTION } from '../store-option.js';
 import { bold, cyan, dim, duration, green, red, yellow } from '../style.js';
 
@@ -219,17 +218,10 @@ async function stop(
   id: string,
   options: LookOptions & { error?: string; cause?: string },
 ): Promise<void> {
-  const opening = { ...(options.store === undefined ? {} : { store: options.store }), json: true };
-  const parts = await assemble(opening).catch(async (problem: unknown) => {
-    const { stateFolder } = await loadConfig(null, process.cwd());
-    const url = await serverThatOwns(stateFolder, problem);
-    if (url === null) throw problem;
-    return url;
-  });
-  const stopped =
-    typeof parts === 'string'
-      ? await stopAt(parts, id, options)
-      : await stopHere(parts, id, options);
+  const stopped = await hereOrAtServer(
+    () => stopHere(id, options),
+    (url) => stopAt(url, id, options),
+  );
   if (stopped) return print(`${yellow('ABORTED')} ${id}`);
   process.stderr.write(`${id} is over already.\n`);
   process.exitCode = EXIT.failed;
@@ -241,7 +233,9 @@ interface Reason {
 }
 
 /** False when it is over. */
-async function stopHere(parts: Parts, id: string, { error, cause }: Reason): Promise<boolean> {
+async function stopHere(id: string, options: LookOptions & Reason): Promise<boolean> {
+  const { store, error, cause } = options;
+  const parts = await assemble({ ...(store === undefined ? {} : { store }), json: true });
   try {
     const arn = await findExecution(parts.store, id);
     const engine = await parts.openEngine([]);

@@ -1,9 +1,11 @@
 /** `stepwell quarantine`: executions that are not driven because of a fault: list, release, remove. */
 import type { Command } from 'commander';
+import { isObject } from '../../lib/json.js';
 import { everyItem } from '../../lib/pages.js';
 import { type QuarantineNote, QUARANTINE_KIND } from '../../runtime/quarantine.js';
 import type { ExecutionArn } from '../../lib/brand.js';
 import { Problem } from '../problem.js';
+import { askServer, hereOrAtServer } from '../running-server.js';
 import { type StoreOption, useStore, withStoreOption } from '../store-option.js';
 import { bold, dim, green, red } from '../style.js';
 import { print } from '../output.js';
@@ -20,7 +22,7 @@ export function addQuarantine(program: Command): void {
     .addHelpText(
       'after',
       `
-A running server on a sqlite store releases with: POST /v1/executions/{execution}/release
+A server that drives the store is asked (POST /v1/executions/{execution}/release).
 Examples:
   stepwell quarantine list
   stepwell quarantine release arn:aws:states:us-east-1:123456789012:execution:Train:run-7`,
@@ -59,11 +61,17 @@ async function list(options: QuarantineOptions): Promise<void> {
 }
 
 async function release(arn: string, options: QuarantineOptions): Promise<void> {
-  const found = await useStore(options, 'write', (store) =>
-    store.documents.remove(QUARANTINE_KIND, arn),
+  const found = await hereOrAtServer(
+    () => useStore(options, 'write', (store) => store.documents.remove(QUARANTINE_KIND, arn)),
+    (url) => releaseAt(url, arn),
   );
   if (!found) throw new Problem(`${arn} is not quarantined.`, 'stepwell quarantine list');
   print(`${green('Released')} ${arn}`);
+}
+
+async function releaseAt(url: string, arn: string): Promise<boolean> {
+  const answer = await askServer(url, `/v1/executions/${encodeURIComponent(arn)}/release`, {});
+  return isObject(answer) && answer.released === true;
 }
 
 async function remove(arn: string, options: QuarantineOptions): Promise<void> {

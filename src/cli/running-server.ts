@@ -2,6 +2,7 @@
  * The `stepwell serve` that drives a store which this process may not open: what one wants of it is
  * asked over its REST face.
  */
+import { loadConfig } from '../handlers/config/load.js';
 import { isObject, type Json, type JsonObject } from '../lib/json.js';
 import { liveServers } from '../serving/index.js';
 import { StoreUnavailable } from '../store/unavailable.js';
@@ -9,10 +10,25 @@ import { Problem } from './problem.js';
 
 const TIMEOUT_MS = 10_000;
 
-/** Null when the error says nothing of a process that serves this home here. */
-export async function serverThatOwns(home: string, error: unknown): Promise<string | null> {
+/** Does it here; where a server of this folder drives the store, asks that one. */
+export async function hereOrAtServer<T>(
+  here: () => Promise<T>,
+  there: (url: string) => Promise<T>,
+): Promise<T> {
+  try {
+    return await here();
+  } catch (error) {
+    const url = await serverThatOwns(error);
+    if (url === null) throw error;
+    return there(url);
+  }
+}
+
+/** Null when the error says nothing of a process that serves this folder. */
+async function serverThatOwns(error: unknown): Promise<string | null> {
   if (!(error instanceof StoreUnavailable)) return null;
-  const servers = await liveServers(home);
+  const { stateFolder } = await loadConfig(null, process.cwd());
+  const servers = await liveServers(stateFolder);
   const owner = servers.find(({ pid }) => error.message.includes(`process ${pid} `));
   return owner?.url ?? null;
 }
