@@ -112,7 +112,11 @@ export class SharedWork implements LocalEngineFace {
     this.all = this.reset;
     this.reset = false;
     this.sweeping = this.sweep()
-      .catch((error) => troubles.report('Lost work could not be looked for.', error))
+      .catch((error) => {
+        // What a store that went back has undone is looked for until it is found.
+        if (this.all) this.reset = true;
+        troubles.report('Lost work could not be looked for.', error);
+      })
       .finally(() => {
         this.sweeping = null;
         if (!this.again) return;

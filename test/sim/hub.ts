@@ -72,6 +72,12 @@ export class Hub {
     return alive;
   }
 
+  /** The store went back, and the queues with it: what was in them may never have been. */
+  forgetQueues(): void {
+    this.tasks.clear();
+    this.orders.clear();
+  }
+
   lives(id: string): boolean {
     return this.members.get(id)?.peers.isGone === false;
   }

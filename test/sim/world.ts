@@ -103,6 +103,7 @@ export class SimWorld {
       this.ledger.forgetAfter(position);
     };
     this.disk.onRolledBack = () => {
+      this.hub?.forgetQueues();
       this.guard(() => this.checker.reload(this.disk.store));
     };
   }
