@@ -35,8 +35,13 @@ export class MapRuns implements MapRunsFace {
   /** Drives by the fact that asked for them. */
   private readonly byWork = new Map<string, MapRunDrive>();
   private readonly ends = new Set<Promise<void>>();
+  /** Resolve when the drive has come to rest. */
+  private readonly rests = new Map<MapRunDrive, Promise<void>>();
   /** Work whose drive is not there yet, and whether it was cancelled meanwhile. */
   private readonly beginning = new Map<string, boolean>();
+  /** Cancelled and not at rest yet; and what is to begin when they are, for a redrive. */
+  private readonly cancelled = new Set<string>();
+  private readonly next = new Map<string, () => void>();
   private readonly quota = new Quota(MAX_OPEN_MAP_RUNS);
   /** Map Runs that wait for the store before they begin. */
   private readonly announcing = new Set<Patience>();
@@ -47,7 +52,12 @@ export class MapRuns implements MapRunsFace {
   /** Begins the Map Run that `frame` waits for, or goes on with it. */
   begin(parent: ExecutionState, frame: FrameId, phase: Waiting): void {
     const work = workOf(parent.identity.arn, phase.by);
-    if (this.closed || this.byWork.has(work) || this.beginning.has(work)) return;
+    if (this.closed) return;
+    if (this.byWork.has(work) || this.beginning.has(work)) {
+      // Redriven while it comes to rest: the same work, begun once more.
+      if (this.cancelled.has(work)) this.next.set(work, () => this.begin(parent, frame, phase));
+      return;
+    }
     this.beginning.set(work, false);
     const end = this.run(parent, frame, phase, work).catch((error) => {
       const { mapRunArn: arn } = phase.request;
@@ -55,7 +65,13 @@ export class MapRuns implements MapRunsFace {
       if (!this.closed) this.world.report(message, error, { arn });
     });
     this.ends.add(end);
-    end.finally(() => this.ends.delete(end));
+    end.finally(() => {
+      this.ends.delete(end);
+      this.cancelled.delete(work);
+      const begin = this.next.get(work);
+      this.next.delete(work);
+      begin?.();
+    });
   }
 
   private async run(
@@ -81,9 +97,13 @@ export class MapRuns implements MapRunsFace {
     // A run inside of another one's child does not wait: the outer one could never end.
     const waits = parent.identity.mapRunArn === null;
     if (waits) await this.quota.enter(work);
+    let rest = (): void => undefined;
+    this.rests.set(drive, new Promise((resolve) => (rest = resolve)));
     try {
       if (!this.closed) await drive.drive();
     } finally {
+      rest();
+      this.rests.delete(drive);
       if (waits) this.quota.leave();
       this.drives.delete(arn);
       this.byWork.delete(work);
@@ -113,6 +133,8 @@ export class MapRuns implements MapRunsFace {
   cancel(arn: string, by: Seq): void {
     const work = workOf(arn, by);
     const drive = this.byWork.get(work);
+    this.next.delete(work);
+    if (drive !== undefined || this.beginning.has(work)) this.cancelled.add(work);
     this.quota.release(work);
     if (drive !== undefined) drive.abort();
     else if (this.beginning.has(work)) this.beginning.set(work, true);
@@ -223,6 +245,15 @@ export class MapRuns implements MapRunsFace {
     const drive = this.drives.get(mapRunArn);
     if (drive !== undefined) return (await drive.update(settingsOf(change))) ? 'updated' : 'over';
     return updateStored(documents, mapRunArn, change);
+  }
+
+  /**
+   * The store may have gone back, and children with it: every Map Run is let go of. Resolves when they
+   * may be begun again, from what is stored.
+   */
+  async letGo(): Promise<void> {
+    for (const drive of this.drives.values()) drive.close();
+    await Promise.all(this.rests.values());
   }
 
   /** Leaves all as it is; resolves when nothing runs any more. */
