@@ -48,7 +48,13 @@ async function run(
 ): Promise<Json> {
   const waits = suffix.startsWith('.sync');
   const earlier = waits ? arnIn(context.submission) : null;
-  if (earlier !== null) return wait(service, earlier, suffix, context);
+  if (earlier !== null) {
+    try {
+      return await wait(service, earlier, suffix, context);
+    } catch (error) {
+      if (context.signal.aborted || (await isThere(service, earlier, context))) throw error;
+    }
+  }
   const started = await start(service, parameters, context);
   const answer = withMetadata('states', {
     output: { ExecutionArn: started.arn, StartDate: started.startDate },
@@ -60,8 +66,23 @@ async function run(
     },
   });
   if (!waits) return answer;
-  if (!context.signal.aborted) await context.submitted(answer);
+  if (earlier === null && !context.signal.aborted) await context.submitted(answer);
   return wait(service, started.arn, suffix, context);
+}
+
+/** After a failover a child may be gone while its parent remembers it: it is started again. */
+async function isThere(
+  service: ExecutionService,
+  executionArn: string,
+  { signal }: HandlerContext,
+): Promise<boolean> {
+  try {
+    await service.call('DescribeExecution', { executionArn }, signal);
+    return true;
+  } catch (error) {
+    if (isRefusedCall(error) && error.code === 'ExecutionDoesNotExist') return false;
+    throw error;
+  }
 }
 
 interface StartedChild {

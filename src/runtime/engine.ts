@@ -342,8 +342,10 @@ class LocalEngine implements Engine {
     if (this.closed) return;
     this.live.forgetAll();
     this.machines.forgetSaved();
+    this.listeners.lookAgain();
     if (this.shared !== null) return this.shared.resync();
     const again = async (): Promise<void> => {
+      await this.mapRuns.letGo();
       await this.recovery.run();
       await this.mapRuns.recover();
       await this.scheduler.refillNow();

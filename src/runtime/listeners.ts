@@ -24,6 +24,13 @@ export class Listeners {
     }
   }
 
+  /** The store may have gone back: who waits for one execution looks again, told of no facts. */
+  lookAgain(): void {
+    for (const [arn, listeners] of [...this.listeners]) {
+      if (arn !== null) for (const listener of listeners) listener(arn, []);
+    }
+  }
+
   /** `arn` null: every execution. Returns the unsubscribe function. */
   subscribe(arn: ExecutionArn | null, listener: FactsListener): () => void {
     const set = this.listeners.get(arn) ?? new Set();
@@ -40,7 +47,12 @@ export class Listeners {
   }
 }
 
-/** Resolves with the state of an execution that is over; rejects on abort. */
+/** An execution that somebody waits for is gone with what a failover took along: it is asked for anew. */
+class ExecutionGone extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** Resolves with the state of an execution that is over; rejects on abort, and when it is gone. */
 export function untilEnded(
   engine: Pick<Engine, 'state' | 'subscribe'>,
   arn: ExecutionArn,
@@ -55,6 +67,9 @@ export function untilEnded(
     const look = (): void => {
       engine.state(arn).then(
         (state) => {
+          if (state === null) {
+            finish(() => reject(new ExecutionGone(`The store has gone back and lost ${arn}.`)));
+          }
           if (state !== null && state.status !== 'RUNNING') finish(() => resolve(state));
         },
         (error) => finish(() => reject(error)),
@@ -62,7 +77,7 @@ export function untilEnded(
     };
     const onAbort = (): void => finish(() => reject(signal?.reason));
     const unsubscribe = engine.subscribe(arn, (_arn, facts) => {
-      if (facts.some((fact) => fact.type === 'ExecutionEnded')) look();
+      if (facts.length === 0 || facts.some((fact) => fact.type === 'ExecutionEnded')) look();
     });
     signal?.addEventListener('abort', onAbort);
     if (signal?.aborted) onAbort();

@@ -97,8 +97,10 @@ export class SharedWork implements LocalEngineFace {
 
   /** The store may have gone back. */
   resync(): void {
-    this.reset = true;
-    this.changed();
+    this.world.mapRuns.letGo().then(() => {
+      this.reset = true;
+      this.changed();
+    });
   }
 
   changed(): void {

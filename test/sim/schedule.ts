@@ -62,8 +62,7 @@ export function setupOf(seed: number, engines?: number): Setup {
   const confluent = random.chance(0.5);
   const rollbacks = new SeededRandom(seed ^ 0x7011).chance(0.1);
   const processes = engines ?? enginesOf(seed);
-  // A parent that waits for a child which a failover took along is not taken up before a restart.
-  const machine = generateMachine(seed, { confluent, outside: !rollbacks });
+  const machine = generateMachine(seed, { confluent, outside: true });
   const isSlow = processes > 1 && confluent && new SeededRandom(seed ^ 0xca11).chance(0.2);
   return {
     seed,
