@@ -143,7 +143,7 @@ class Generator {
       : Array.from({ length: random.between(1, 3) }, () => this.step(depth, waits));
     const fields = this.taskFields(waits);
     const jsonata = fields.QueryLanguage === 'JSONata';
-    const recovery = this.recovery(later, jsonata ? {} : { ResultPath: '$.caught' });
+    const recovery = this.recovery(later, jsonata ? this.keptByOutput() : undefined);
     const state: Definition = { Type: 'Task', Resource: name, ...fields, ...recovery };
     // Whatever can hang has to have a timeout; without it, time must not decide.
     if (!this.confluent || hangs) state.TimeoutSeconds = random.between(3, 60);
@@ -189,6 +189,12 @@ class Generator {
     if (roll < 0.9) return { do: 'fail', error, afterMs, ...cause };
     if (roll < 0.94) return { do: 'hang' };
     return roll < 0.98 ? { do: 'throw' } : { do: 'ok', output: OVERSIZE };
+  }
+
+  /** Without it a failure takes the place of the input: what follows may fail in another way then. */
+  private keptByOutput(): JsonObject {
+    if (!this.confluent) return {};
+    return { Output: '{% $merge([$states.input, {"caught": $states.errorOutput}]) %}' };
   }
 
   /** JSONata states pass on what they catch by Output, the others by path. */
