@@ -22,6 +22,8 @@ interface Watched {
   toldAt: number;
   looking: Promise<void> | null;
   again: boolean;
+  /** When this process last committed facts of it. */
+  drivenAt: number;
 }
 
 export class RemoteFacts {
@@ -44,13 +46,22 @@ export class RemoteFacts {
       toldAt: 0,
       looking: null,
       again: false,
+      drivenAt: Number.NEGATIVE_INFINITY,
       cancel: this.lookIn(FIRST_LOOK_MS, arn),
     };
     this.watched.set(arn, entry);
   }
 
   private lookIn(ms: number, arn: ExecutionArn): () => void {
-    return this.clock.at((this.clock.now() + ms) as EpochMs, () => this.look(arn));
+    return this.clock.at((this.clock.now() + ms) as EpochMs, () => this.lookAgain(arn));
+  }
+
+  /** While it is driven here, nobody else has to be asked. */
+  private lookAgain(arn: ExecutionArn): void {
+    const entry = this.watched.get(arn);
+    if (entry === undefined) return;
+    if (this.clock.now() - entry.drivenAt >= entry.pauseMs) this.look(arn);
+    else entry.cancel = this.lookIn(entry.pauseMs, arn);
   }
 
   unwatch(arn: ExecutionArn): void {
@@ -61,7 +72,10 @@ export class RemoteFacts {
   /** Facts committed here; tells those who wait elsewhere. */
   committed(arn: ExecutionArn, facts: readonly Fact[]): void {
     const entry = this.watched.get(arn);
-    if (entry !== undefined) entry.seq = Math.max(entry.seq, facts.at(-1)?.seq ?? 0);
+    if (entry !== undefined) {
+      entry.seq = Math.max(entry.seq, facts.at(-1)?.seq ?? 0);
+      entry.drivenAt = this.clock.now();
+    }
     const until = this.asked.get(arn);
     if (until === undefined) return;
     if (until > this.clock.now()) this.peers.tell({ is: 'facts', arn });
