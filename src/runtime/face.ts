@@ -27,10 +27,12 @@ export interface StartRequest {
   readonly traceHeader: string | null;
 }
 
-export type Started =
-  | { readonly is: 'started'; readonly startedAt: EpochMs }
-  /** An execution of this ARN exists already; nothing was changed. */
-  | { readonly is: 'exists'; readonly state: ExecutionState };
+export interface Started {
+  /** `exists`: an execution of this ARN is there already; nothing was changed. */
+  readonly is: 'started' | 'exists';
+  /** After the turn of the start: what waits for nothing outside is over by then. */
+  readonly state: ExecutionState;
+}
 
 export type TokenAnswer =
   | 'accepted'

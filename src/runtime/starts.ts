@@ -58,5 +58,5 @@ export class Starts {
 
 function begun({ state }: { readonly state: ExecutionState | null }, isOurs: boolean): Started {
   assert(state !== null, 'A start leaves a state behind.');
-  return isOurs ? { is: 'started', startedAt: state.startedAt } : { is: 'exists', state };
+  return { is: isOurs ? 'started' : 'exists', state };
 }

@@ -42,20 +42,21 @@ export const executionActions: Actions<
     const request = await startRequest(api, input, null);
     const { arn } = request.identity;
     const started = await api.engine.start(request);
-    if (started.is === 'started') {
-      return { executionArn: arn, startDate: epochSeconds(started.startedAt) };
-    }
     const { state } = started;
-    if (state.status !== 'RUNNING' || !deepEqual(state.input, request.input)) {
-      throw executionAlreadyExists(arn);
+    if (started.is === 'exists') {
+      const isSame = state.status === 'RUNNING' && deepEqual(state.input, request.input);
+      if (!isSame) throw executionAlreadyExists(arn);
     }
     return { executionArn: arn, startDate: epochSeconds(state.startedAt) };
   },
 
   StartSyncExecution: async (api, input, call) => {
     const request = await startRequest(api, input, 'EXPRESS');
-    await api.engine.start(request);
-    const state = await api.engine.ended(request.identity.arn as ExecutionArn, call.signal);
+    const started = await api.engine.start(request);
+    const state =
+      started.state.status === 'RUNNING'
+        ? await api.engine.ended(request.identity.arn as ExecutionArn, call.signal)
+        : started.state;
     return describeSyncExecution(state, input.includedData !== 'METADATA_ONLY');
   },
 

@@ -89,7 +89,7 @@ export const inspectionRoutes: readonly Route[] = [
       const started = await api.engine.fork(fork);
       if (started.is === 'exists') throw conflict(`There is an execution ${fork.arn} already.`);
       const location = `/v1/executions/${encodeURIComponent(fork.arn)}`;
-      const startDate = new Date(started.startedAt).toISOString();
+      const startDate = new Date(started.state.startedAt).toISOString();
       return sendJson(
         response,
         201,
