@@ -58,6 +58,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
+/** How long turns under way may take to end when the engine closes. */
+const CLOSE_WITHIN_MS = 5_000;
+
 class LocalEngine implements Engine {
   private readonly clock: Clock;
   private readonly mine: Set<ExecutionArn> | null;
@@ -486,6 +489,16 @@ class LocalEngine implements Engine {
     throw new Overloaded('Too many turns wait in this process; try again.');
   }
 
+  /** What a store that is away holds up is left as a crash would leave it. */
+  private async inTime(work: Promise<unknown>): Promise<void> {
+    const { clock } = this;
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.at((clock.now() + CLOSE_WITHIN_MS) as EpochMs, resolve);
+    });
+    await Promise.race([work, late]).finally(() => cancel());
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     this.shared?.close();
@@ -497,9 +510,7 @@ class LocalEngine implements Engine {
     this.delivery.close();
     this.scheduler.close();
     this.dispatcher.close();
-    await this.mapRuns.close();
-    await taking;
-    await this.live.idle();
+    await this.inTime(Promise.all([this.mapRuns.close(), taking]).then(() => this.live.idle()));
     await this.peers?.leave();
   }
 }

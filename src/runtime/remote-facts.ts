@@ -121,6 +121,8 @@ export class RemoteFacts {
       this.peers.tell({ is: 'watch', arn });
     }
     const head = await this.peers.store.head(arn);
+    // A store that went back has lost it: whoever waits is to look.
+    if (head === null) this.publish(arn, []);
     if (head === null || head.seq <= entry.seq) return;
     const journal = await loadJournal(this.peers.store, arn);
     const fresh = (journal?.facts ?? []).filter(({ seq }) => seq > entry.seq);

@@ -40,7 +40,8 @@ export interface PeersOptions {
 /** What this process holds is checked against the store this often. */
 const VERIFY_MS = 10_000;
 /** A queue that does not answer is left behind. */
-const CLOSE_WITHIN_MS = 3_000;
+const CLOSE_WITHIN_MS = 1_000;
+const STOP_TAKING_WITHIN_MS = 3_000;
 
 export class RedisPeers implements Peers {
   readonly id = randomBytes(6).toString('hex');
@@ -175,7 +176,8 @@ export class RedisPeers implements Peers {
   }
 
   async stopTaking(): Promise<void> {
-    await within(CLOSE_WITHIN_MS, Promise.all([this.pools.stopTaking(), this.wakes.stopTaking()]));
+    const taking = Promise.all([this.pools.stopTaking(), this.wakes.stopTaking()]);
+    await within(STOP_TAKING_WITHIN_MS, taking);
   }
 
   async leave(): Promise<void> {

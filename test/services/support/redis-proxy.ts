@@ -9,6 +9,8 @@ export interface LossyProxy {
   readonly lost: boolean;
   /** No connection passes until told otherwise. */
   refuse(refused: boolean): void;
+  /** From now on nothing is passed on in either direction; connections stay. */
+  silence(): void;
   /** Cuts everything; who comes again reaches another server. */
   pointTo(port: number): void;
   /** The next request that holds `word` stays on its way, whatever becomes of its sender. */
@@ -25,6 +27,7 @@ export async function startProxy(target: number): Promise<LossyProxy> {
   let wanted: { word: string; then: 'cut' | 'silence' } | null = null;
   let lost = false;
   let refused = false;
+  let silent = false;
   let port = target;
   let slow: string | null = null;
   let onItsWay: (() => void) | null = null;
@@ -50,6 +53,7 @@ export async function startProxy(target: number): Promise<LossyProxy> {
       });
     }
     client.on('data', (chunk) => {
+      if (silent) return;
       if (wanted !== null && chunk.includes(wanted.word)) {
         mute = wanted.then;
         wanted = null;
@@ -65,6 +69,7 @@ export async function startProxy(target: number): Promise<LossyProxy> {
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
+      if (silent) return;
       if (mute === null) {
         client.write(chunk);
         return;
@@ -85,6 +90,9 @@ export async function startProxy(target: number): Promise<LossyProxy> {
     refuse: (value) => {
       refused = value;
       if (value) cut();
+    },
+    silence: () => {
+      silent = true;
     },
     pointTo: (next) => {
       port = next;
