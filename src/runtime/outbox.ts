@@ -99,6 +99,16 @@ export class Outbox {
   }
 }
 
+/** The facts behind `state` as they were just read; throws when the store has gone back meanwhile. */
+export function factsBehind(
+  state: ExecutionState,
+  journal: { readonly facts: readonly Fact[] } | null,
+): readonly Fact[] {
+  const facts = journal?.facts ?? [];
+  if (facts.length >= state.seq) return facts;
+  throw new Error('The store has gone back while work was begun; it is tried again.');
+}
+
 export function scheduledFact(facts: readonly Fact[], seq: Seq): FactOf<'TaskScheduled'> {
   const fact = facts.find((candidate) => candidate.seq === seq);
   assert(fact?.type === 'TaskScheduled', `Fact ${seq} schedules a task.`);

@@ -5,7 +5,7 @@ import type { ExecutionArn, Seq } from '../lib/brand.js';
 import type { Store } from '../store/store.js';
 import { loadJournal } from './journal.js';
 import type { Live } from './live.js';
-import type { Outbox } from './outbox.js';
+import { factsBehind, type Outbox } from './outbox.js';
 import type { Scheduler } from './scheduler.js';
 
 const RECOVERY_BATCH = 500;
@@ -72,7 +72,7 @@ export class Recovery {
       drive(arn, async (held) => {
         if (held.state === null) return;
         const journal = await loadJournal(store, arn);
-        outbox.begin(held.state, by, journal?.facts ?? [], true);
+        outbox.begin(held.state, by, factsBehind(held.state, journal), true);
       });
     return begin().catch(() => {
       // Not awaited: the others are taken up meanwhile.

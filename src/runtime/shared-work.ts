@@ -14,7 +14,7 @@ import type { Dispatcher, TaskOrder } from './dispatcher.js';
 import { loadJournal, outboxKey } from './journal.js';
 import type { Live, LiveExecutions } from './live.js';
 import type { MapRuns } from './map-runs/map-runs.js';
-import type { Outbox } from './outbox.js';
+import { factsBehind, type Outbox } from './outbox.js';
 import type { LocalEngineFace, Notice, Peers, PooledTask } from './peers.js';
 import type { RemoteFacts } from './remote-facts.js';
 import type { Scheduler } from './scheduler.js';
@@ -197,7 +197,7 @@ export class SharedWork implements LocalEngineFace {
       if (await this.world.isStale(held)) await this.world.live.load(held);
       if (held.state === null) return;
       const journal = await loadJournal(peers.store, arn);
-      outbox.begin(held.state, by, journal?.facts ?? [], recovered, run);
+      outbox.begin(held.state, by, factsBehind(held.state, journal), recovered, run);
     });
   }
 
