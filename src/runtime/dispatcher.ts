@@ -107,7 +107,7 @@ export class Dispatcher {
     };
     const name = runName(arn, scheduled.seq);
     const known = this.running.get(name);
-    if (known?.nonce === task.nonce) return known.over;
+    if (known?.nonce === task.nonce && known.cancellation.reason === null) return known.over;
     // Scheduled anew after a store went back: nobody waits for the other attempt any more.
     known?.cancellation.abort(CANCELLED);
     const cancellation = new Cancellation();
@@ -154,8 +154,9 @@ export class Dispatcher {
       const context = new TaskContext(this.lent, order, arn, task, cancellation);
       outcome = { ok: true, output: await handler.run(order.scheduled.parameters, context) };
     } catch (error) {
-      // Shutting down: the attempt stays open and runs again with the next start.
-      if (cancellation.reason === SHUTDOWN) return;
+      // Told to stop: that is no failure of the task. Mostly nobody waits for it any more; where somebody
+      // does, after a shutdown or because the store went back behind the cancel, it is begun again.
+      if (cancellation.reason !== null) return;
       // Our own store was away, which is no failure of the task: as if the worker had been lost.
       if (isStoreUnavailable(error) && handler.onWorkerLost === 'rerun') {
         this.services.log.warn('A task waits for the store.', { arn, error: messageOf(error) });

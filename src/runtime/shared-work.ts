@@ -252,6 +252,8 @@ export class SharedWork implements LocalEngineFace {
         break;
       case 'cancel':
         router.forget(arn, notice.by);
+        // The store may have gone back behind the one who tells: then it is still to be done, here.
+        if (dispatcher.isRunning(arn, notice.by)) this.makeSure(arn, outboxKey(notice.by));
         if (notice.answered) dispatcher.cancel(arn, notice.by, ANSWERED);
         else dispatcher.cancel(arn, notice.by);
         mapRuns.cancel(arn, notice.by);
