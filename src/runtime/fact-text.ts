@@ -13,15 +13,22 @@ const SHORTEST_SHARED = 100;
 
 const words = new Map<string, string>();
 
+/**
+ * The text in pieces, joined at the end: a string that grows piece by piece stays a tree of its pieces,
+ * and a store that keeps it keeps them all. One array for all texts, since none is written while another is.
+ */
+const pieces: (string | number)[] = [];
+
 /** `on` is added to the first fact: whose commit it is. */
 export function factsText(facts: readonly Fact[], on: string | null = null): string {
   const shared: Shared = { value: null, text: '' };
-  let text = '[';
+  pieces.length = 0;
   for (let index = 0; index < facts.length; index++) {
-    if (index > 0) text += ',';
-    text += factText(facts[index] as Fact, shared, index === 0 ? on : null);
+    pieces.push(index === 0 ? '[' : ',');
+    pushFact(facts[index] as Fact, shared, index === 0 ? on : null);
   }
-  return `${text}]`;
+  pieces.push(facts.length === 0 ? '[]' : ']');
+  return pieces.join('');
 }
 
 /** The large value written last, and its text. */
@@ -30,19 +37,20 @@ interface Shared {
   text: string;
 }
 
-function factText(fact: Fact, shared: Shared, on: string | null): string {
+function pushFact(fact: Fact, shared: Shared, on: string | null): void {
   const { seq, at, frame, event } = fact;
-  let text = `{"seq":${seq},"at":${at},"frame":${quoted(frame)},"event":`;
-  text += event === null ? 'null' : `{"id":${event.id},"previousId":${event.previousId}}`;
+  pieces.push('{"seq":', seq, ',"at":', at, ',"frame":', quoted(frame), ',"event":');
+  if (event === null) pieces.push('null');
+  else pieces.push('{"id":', event.id, ',"previousId":', event.previousId, '}');
   const members = fact as unknown as Readonly<Record<string, unknown>>;
   for (const name in members) {
     if (name === 'seq' || name === 'at' || name === 'frame' || name === 'event') continue;
     const value = members[name];
     if (value === undefined || (name === 'on' && on !== null)) continue;
-    text += `,${quoted(name)}:${valueText(name, value, shared)}`;
+    pieces.push(',', quoted(name), ':', valueText(name, value, shared));
   }
-  if (on !== null) text += `,"on":${quoted(on)}`;
-  return `${text}}`;
+  if (on !== null) pieces.push(',"on":', quoted(on));
+  pieces.push('}');
 }
 
 function valueText(name: string, value: unknown, shared: Shared): string {
