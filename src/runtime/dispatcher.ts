@@ -80,6 +80,14 @@ interface Running {
   readonly over: Promise<void>;
 }
 
+interface Attempt {
+  readonly order: TaskOrder;
+  readonly arn: ExecutionArn;
+  readonly task: TaskRef;
+  readonly cancellation: Cancellation;
+  readonly worked: () => void;
+}
+
 export class Dispatcher {
   private readonly running = new Map<string, Running>();
 
@@ -96,8 +104,11 @@ export class Dispatcher {
     this.lent = { services, receiver, scratch: (...visit) => this.makeScratch(...visit) };
   }
 
-  /** Starts the work of one attempt; resolves when it is over, and never rejects. */
-  start(order: TaskOrder): Promise<void> {
+  /**
+   * Starts the work of one attempt; resolves when it is over, and never rejects. `worked` is called when
+   * the handler has done its part: bringing its answer back takes the store's time, not the handler's.
+   */
+  start(order: TaskOrder, worked: () => void = () => undefined): Promise<void> {
     const { scheduled, state } = order;
     const arn = state.identity.arn as ExecutionArn;
     const task: TaskRef = {
@@ -111,20 +122,15 @@ export class Dispatcher {
     // Scheduled anew after a store went back: nobody waits for the other attempt any more.
     known?.cancellation.abort(CANCELLED);
     const cancellation = new Cancellation();
-    const over = this.runToEnd(name, order, arn, task, cancellation);
+    const over = this.runToEnd(name, { order, arn, task, cancellation, worked });
     this.running.set(name, { arn, by: scheduled.seq, nonce: task.nonce, cancellation, over });
     return over;
   }
 
-  private async runToEnd(
-    name: string,
-    order: TaskOrder,
-    arn: ExecutionArn,
-    task: TaskRef,
-    cancellation: Cancellation,
-  ): Promise<void> {
+  private async runToEnd(name: string, attempt: Attempt): Promise<void> {
+    const { arn, cancellation } = attempt;
     try {
-      await this.run(order, arn, task, cancellation);
+      await this.run(attempt);
     } catch (error) {
       this.services.log.error('A task could not be answered.', { arn, error: String(error) });
     } finally {
@@ -132,12 +138,8 @@ export class Dispatcher {
     }
   }
 
-  private async run(
-    order: TaskOrder,
-    arn: ExecutionArn,
-    task: TaskRef,
-    cancellation: Cancellation,
-  ): Promise<void> {
+  private async run(attempt: Attempt): Promise<void> {
+    const { order, arn, task, cancellation } = attempt;
     const { resource } = order.scheduled;
     const found = this.resources.resolve(resource.arn);
     if (found === null || found.handler === null) {
@@ -162,7 +164,7 @@ export class Dispatcher {
         this.services.log.warn('A task waits for the store.', { arn, error: messageOf(error) });
         await this.receiver.pause(STORE_PAUSE_MS);
         if (cancellation.reason !== null) return;
-        return this.run({ ...order, recovered: true }, arn, task, cancellation);
+        return this.run({ ...attempt, order: { ...order, recovered: true } });
       }
       if (error instanceof TaskFailure) outcome = failure(error.error, error.reason);
       else {
@@ -170,6 +172,7 @@ export class Dispatcher {
         outcome = failure('States.TaskFailed', messageOf(error));
       }
     }
+    attempt.worked();
     if (cancellation.reason === SHUTDOWN) return;
     if (outcome.ok && resource.pattern === 'wait-for-task-token') {
       return this.receiver.submitted(arn, task, outcome.output);

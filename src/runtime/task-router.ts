@@ -43,7 +43,8 @@ export class TaskRouter {
     if (peers.serves(resource) && this.knows(resource)) {
       const release = peers.takeRoom(resource);
       if (release !== null) {
-        this.dispatcher.start(order).finally(release);
+        // The next task of the chain begins in the commit of this one's answer, and needs the same room.
+        this.dispatcher.start(order, release).finally(release);
         return;
       }
     }
