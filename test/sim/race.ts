@@ -36,7 +36,7 @@ export interface RaceReport {
   readonly tokens: number;
 }
 
-const MACHINE: JsonObject = {
+export const RACE_MACHINE: JsonObject = {
   StartAt: 'M',
   States: {
     M: {
@@ -126,7 +126,7 @@ export async function race(options: RaceOptions): Promise<RaceReport> {
 
   const work = Array.from({ length: executions }, async (_, index) => {
     const input = { items: Array.from({ length: items }, (_item, number) => number) };
-    const request = startRequest(MACHINE, input, { name: `r${index}` });
+    const request = startRequest(RACE_MACHINE, input, { name: `r${index}` });
     const arn = request.identity.arn as ExecutionArn;
     // All start it: one does.
     await Promise.all(engines.map((engine) => engine.start(request)));
@@ -155,7 +155,8 @@ export async function race(options: RaceOptions): Promise<RaceReport> {
   return counts;
 }
 
-async function judge(store: SharedStore, arn: ExecutionArn, items: number): Promise<void> {
+/** Throws when the journal breaks a law, counts a result twice, or lacks one. */
+export async function judge(store: SharedStore, arn: ExecutionArn, items: number): Promise<void> {
   const commits = await store.load(arn);
   const facts = commits.flatMap(({ facts: text }) => JSON.parse(text) as Fact[]);
   assertJournalLaws(facts);
