@@ -13,7 +13,7 @@ const WRITERS = 64;
 const WRITES = 400;
 const PAYLOAD_BYTES = 500;
 /** What a commit of such facts sends in all, as the server counts what comes in. */
-const COMMIT_BYTES = 1_165;
+const COMMIT_BYTES = 1_010;
 /** Commits of one execution before a writer begins the next. */
 const COMMITS_PER_EXECUTION = 20;
 
