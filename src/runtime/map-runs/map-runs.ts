@@ -37,6 +37,8 @@ export class MapRuns implements MapRunsFace {
   private readonly ends = new Set<Promise<void>>();
   /** Resolve when the drive has come to rest. */
   private readonly rests = new Map<MapRunDrive, Promise<void>>();
+  /** Work under way, from its beginning to its rest, and how often it had been redriven. */
+  private readonly redrivesOf = new Map<string, number>();
   /** Work whose drive is not there yet, and whether it was cancelled meanwhile. */
   private readonly beginning = new Map<string, boolean>();
   /** Cancelled and not at rest yet; and what is to begin when they are, for a redrive. */
@@ -53,11 +55,14 @@ export class MapRuns implements MapRunsFace {
   begin(parent: ExecutionState, frame: FrameId, phase: Waiting): void {
     const work = workOf(parent.identity.arn, phase.by);
     if (this.closed) return;
-    if (this.byWork.has(work) || this.beginning.has(work)) {
+    const redrives = this.redrivesOf.get(work);
+    if (redrives !== undefined) {
       // Redriven while it comes to rest: the same work, begun once more.
-      if (this.cancelled.has(work)) this.next.set(work, () => this.begin(parent, frame, phase));
+      const isAnother = this.cancelled.has(work) || phase.redrives > redrives;
+      if (isAnother) this.next.set(work, () => this.begin(parent, frame, phase));
       return;
     }
+    this.redrivesOf.set(work, phase.redrives);
     this.beginning.set(work, false);
     const end = this.run(parent, frame, phase, work).catch((error) => {
       const { mapRunArn: arn } = phase.request;
@@ -68,6 +73,7 @@ export class MapRuns implements MapRunsFace {
     end.finally(() => {
       this.ends.delete(end);
       this.cancelled.delete(work);
+      this.redrivesOf.delete(work);
       const begin = this.next.get(work);
       this.next.delete(work);
       begin?.();
