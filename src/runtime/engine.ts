@@ -30,7 +30,7 @@ import type {
   HistoryPageRequest,
 } from './face.js';
 import { limitsOf } from './limits-of.js';
-import { Listeners, type FactsListener, untilEnded } from './listeners.js';
+import { Listeners, type FactsListener, untilEnded, type Waited } from './listeners.js';
 import { type Live, LiveExecutions } from './live.js';
 import { Machines } from './machines.js';
 import { MapRuns } from './map-runs/map-runs.js';
@@ -451,7 +451,12 @@ class LocalEngine implements Engine {
   }
 
   ended(arn: ExecutionArn, signal?: AbortSignal): Promise<ExecutionState> {
-    return untilEnded(this, arn, signal);
+    const waited: Waited = {
+      state: (of) => this.state(of),
+      subscribe: (of, listener) => this.subscribe(of, listener),
+      inMemory: (of) => this.live.inMemory(of),
+    };
+    return untilEnded(waited, arn, signal);
   }
 
   isTaskToken(token: string): boolean {

@@ -52,9 +52,14 @@ class ExecutionGone extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
+export interface Waited extends Pick<Engine, 'state' | 'subscribe'> {
+  /** What memory holds, maybe behind what another process has committed; null: nothing. */
+  inMemory(arn: ExecutionArn): ExecutionState | null;
+}
+
 /** Resolves with the state of an execution that is over; rejects on abort, and when it is gone. */
 export function untilEnded(
-  engine: Pick<Engine, 'state' | 'subscribe'>,
+  engine: Waited,
   arn: ExecutionArn,
   signal?: AbortSignal,
 ): Promise<ExecutionState> {
@@ -64,7 +69,7 @@ export function untilEnded(
       signal?.removeEventListener('abort', onAbort);
       settle();
     };
-    const look = (): void => {
+    const ask = (): void => {
       engine.state(arn).then(
         (state) => {
           if (state === null) {
@@ -75,12 +80,20 @@ export function untilEnded(
         (error) => finish(() => reject(error)),
       );
     };
+    /** Asks the store only where memory cannot tell: whoever ends it publishes that. */
+    const look = (isEnded: boolean): void => {
+      const known = engine.inMemory(arn);
+      const isOver = known !== null && known.status !== 'RUNNING';
+      if (known === null || isOver !== isEnded) ask();
+      else if (isOver) finish(() => resolve(known));
+    };
     const onAbort = (): void => finish(() => reject(signal?.reason));
     const unsubscribe = engine.subscribe(arn, (_arn, facts) => {
-      if (facts.length === 0 || facts.some((fact) => fact.type === 'ExecutionEnded')) look();
+      if (facts.length === 0) ask();
+      else if (facts.some((fact) => fact.type === 'ExecutionEnded')) look(true);
     });
     signal?.addEventListener('abort', onAbort);
     if (signal?.aborted) onAbort();
-    look();
+    else look(false);
   });
 }

@@ -153,6 +153,12 @@ export class LiveExecutions {
     if (oldest !== undefined) this.justOver.delete(oldest);
   }
 
+  /** The folded state that memory holds, even while a turn is under way; null: none. */
+  inMemory(arn: ExecutionArn): ExecutionState | null {
+    const live = this.live.get(arn);
+    return live?.loaded ? live.state : null;
+  }
+
   /** The folded state if it is in memory and nothing is queued; saves a load. */
   peek(arn: ExecutionArn): ExecutionState | null {
     const live = this.live.get(arn);
