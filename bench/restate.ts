@@ -23,7 +23,7 @@ const PACKAGES = ['@restatedev/restate-server@1.7.12', '@restatedev/restate-sdk@
 const STEPS = 10;
 const CLIENTS = 64;
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
-const CHAINS = Number(process.env.BENCH_CHAINS ?? 400);
+const CHAINS = Number(process.env.BENCH_CHAINS ?? 1000);
 const ALONE = 40;
 const READY_MS = 60_000;
 /** Linux: ticks a second in /proc. */
