@@ -5,7 +5,13 @@
 import type { EpochMs, FrameId, Seq } from '../lib/brand.js';
 import type { Fact } from './fact.js';
 import type { ExecutionState } from './state.js';
-import { DEADLINE_TIMER, type TimerKind, type TimerName, timerKey } from './stimulus.js';
+import {
+  DEADLINE_TIMER,
+  parseTimer,
+  type TimerKind,
+  type TimerName,
+  timerKey,
+} from './stimulus.js';
 
 export type Effect =
   | { readonly do: 'set-timer'; readonly key: string; readonly dueAt: EpochMs }
@@ -67,6 +73,18 @@ export function effectsOf(fact: Fact): readonly Effect[] {
     default:
       return NONE;
   }
+}
+
+/** When a timer is due as the state has it; null when it has none of this key, or a heartbeat moves it. */
+export function instantOf(state: ExecutionState, key: string): EpochMs | null {
+  if (key === DEADLINE_TIMER) return state.deadlineAt;
+  const timer = parseTimer(key);
+  const phase = timer === null ? undefined : state.frames.get(timer.frame)?.phase;
+  if (timer?.kind === 'wait') {
+    return phase?.is === 'waiting' && phase.setBy === timer.setBy ? phase.until : null;
+  }
+  const isTimeout = timer?.kind === 'timeout' && phase?.is === 'task';
+  return isTimeout && phase.scheduled === timer.setBy ? phase.timeoutAt : null;
 }
 
 /** What still waits when an execution is over: every timer and piece of work of its frames. */

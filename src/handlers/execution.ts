@@ -140,14 +140,18 @@ async function wait(
   context: HandlerContext,
 ): Promise<Json> {
   const { signal } = context;
-  try {
-    signal.throwIfAborted();
-    await service.ended(arn, signal);
-  } catch (error) {
-    if (signal.aborted && signal.reason === CANCELLED) await stop(service, arn, context);
-    throw error;
-  }
-  const described = await service.call('DescribeExecution', { executionArn: arn }, signal);
+  let described: JsonObject;
+  // Redriven at once, or its end went with a failover: it goes on, and so does the waiting.
+  do {
+    try {
+      signal.throwIfAborted();
+      await service.ended(arn, signal);
+    } catch (error) {
+      if (signal.aborted && signal.reason === CANCELLED) await stop(service, arn, context);
+      throw error;
+    }
+    described = await service.call('DescribeExecution', { executionArn: arn }, signal);
+  } while (described.status === 'RUNNING');
   const result = describeChild(described, suffix === '.sync:2');
   if (result.Status === 'SUCCEEDED') return result;
   throw new TaskFailure('States.TaskFailed', JSON.stringify(result));

@@ -6,6 +6,7 @@
 import type { Env } from '../core/env.js';
 import type { Fact, Failure } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
+import { instantOf } from '../core/effects.js';
 import { parseTimer, type Stimulus } from '../core/stimulus.js';
 import { ANSWERED } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
@@ -118,7 +119,7 @@ class LocalEngine implements Engine {
     this.scheduler = new Scheduler(
       store,
       this.clock,
-      (arn, keys) => this.timersDue(arn, keys),
+      (arn, keys) => this.delivery.inBackground(arn, { type: 'TimersDue', keys }),
       (error) => this.troubles.report('Timers could not be read.', error),
       {
         ...(options.sole ? { horizonMs: Number.POSITIVE_INFINITY } : {}),
@@ -225,6 +226,8 @@ class LocalEngine implements Engine {
       holder: () =>
         this.peers === null ? null : { id: this.peers.id, until: this.scheduler.horizon },
       isStale: (held) => this.isStale(held),
+      stillDue: (state, keys) => this.stillDue(state, keys),
+      pause: (ms) => this.delivery.pause(ms),
       settled: (arn, { state, effects, facts }) => {
         this.outbox.handOut(state, effects, facts);
         this.listeners.publish(arn, facts);
@@ -299,18 +302,39 @@ class LocalEngine implements Engine {
     return (head?.seq ?? 0) !== (live.state?.seq ?? 0);
   }
 
-  /** Heartbeats move timers, and another process may have heard one. */
-  private async timersDue(arn: ExecutionArn, keys: readonly string[]): Promise<void> {
+  /**
+   * Heartbeats move timers. One that was acknowledged while this timer's turn waited counts, whoever
+   * heard it: here it is in memory, of another process in the store. And after a failover the timer that
+   * fired may be of an execution that was lost and has begun anew.
+   */
+  private stillDue(
+    state: ExecutionState,
+    keys: readonly string[],
+  ): readonly string[] | Promise<readonly string[]> {
+    const arn = state.identity.arn as ExecutionArn;
+    const now = this.clock.now();
+    const due = keys.filter((key) => {
+      const setTo = instantOf(state, key);
+      if (setTo === null || setTo <= now) return (this.scheduler.dueAt(arn, key) ?? now) <= now;
+      this.scheduler.set(arn, key, setTo);
+      return false;
+    });
     const { peers } = this;
+    return peers === null || due.length === 0 ? due : this.unmovedByOthers(peers, arn, due);
+  }
+
+  private async unmovedByOthers(
+    peers: Peers,
+    arn: ExecutionArn,
+    keys: readonly string[],
+  ): Promise<readonly string[]> {
     const due: string[] = [];
     for (const key of keys) {
-      const moved =
-        peers !== null &&
-        parseTimer(key)?.kind === 'heartbeat' &&
-        ((await peers.store.timer(arn, key)) ?? 0) > this.clock.now();
-      if (!moved) due.push(key);
+      const beats = parseTimer(key)?.kind === 'heartbeat';
+      const dueAt = beats ? ((await peers.store.timer(arn, key)) ?? 0) : 0;
+      if (dueAt <= this.clock.now()) due.push(key);
     }
-    if (due.length > 0) await this.delivery.inBackground(arn, { type: 'TimersDue', keys: due });
+    return due;
   }
 
   /** Stops the work of fact `by`, wherever it runs. */
@@ -344,7 +368,9 @@ class LocalEngine implements Engine {
   private resync(): void {
     if (this.closed) return;
     this.live.forgetAll();
-    this.machines.forgetSaved();
+    this.delivery
+      .patiently(() => this.machines.saveAgain())
+      .catch((error) => this.troubles.report('Revisions could not be written again.', error));
     this.listeners.lookAgain();
     if (this.shared !== null) return this.shared.resync();
     const again = async (): Promise<void> => {

@@ -16,8 +16,13 @@ export function revisionOf(definition: string, type: 'STANDARD' | 'EXPRESS'): Re
   return { id: sha256(`${type}\n${definition}`) as RevisionId, definition, type };
 }
 
+interface Compiled {
+  readonly machine: Machine;
+  readonly revision: Revision;
+}
+
 export class Machines {
-  private readonly compiled = new Map<RevisionId, Machine>();
+  private readonly compiled = new Map<RevisionId, Compiled>();
   private readonly saved = new Set<RevisionId>();
 
   constructor(private readonly documents: DocumentStore) {}
@@ -25,16 +30,23 @@ export class Machines {
   /** Keeps the revision for as long as the store lives; cheap when it is known. */
   async save(revision: Revision): Promise<Machine> {
     if (!this.saved.has(revision.id)) {
-      const body = { definition: revision.definition, type: revision.type };
-      await this.documents.put(KIND, revision.id, body, 'any');
+      await this.write(revision);
       this.saved.add(revision.id);
     }
     return this.machineOf(revision);
   }
 
-  /** The store may have gone back behind what was saved. */
-  forgetSaved(): void {
+  /**
+   * The store may have gone back behind what was saved, and executions may have begun since: whatever is
+   * known here is written again.
+   */
+  async saveAgain(): Promise<void> {
     this.saved.clear();
+    for (const { revision } of [...this.compiled.values()]) await this.write(revision);
+  }
+
+  private async write({ id, definition, type }: Revision): Promise<void> {
+    await this.documents.put(KIND, id, { definition, type }, 'any');
   }
 
   async revision(id: RevisionId): Promise<Revision | null> {
@@ -44,28 +56,34 @@ export class Machines {
     return { id, definition: body.definition, type: body.type };
   }
 
-  /** What is compiled already; null costs a look into the store (`machine`). */
+  /** What is compiled already; null costs a look into the store (`find`). */
   compiledOf(id: RevisionId): Machine | null {
-    return this.compiled.get(id) ?? null;
+    return this.compiled.get(id)?.machine ?? null;
+  }
+
+  /** Null when the store has no such revision. */
+  async find(id: RevisionId): Promise<Machine | null> {
+    const known = this.compiledOf(id);
+    if (known !== null) return known;
+    const revision = await this.revision(id);
+    return revision === null ? null : this.machineOf(revision);
   }
 
   async machine(id: RevisionId): Promise<Machine> {
-    const known = this.compiled.get(id);
-    if (known !== undefined) return known;
-    const revision = await this.revision(id);
-    assert(revision !== null, `Revision ${id} of a stored execution is stored too.`);
-    return this.machineOf(revision);
+    const found = await this.find(id);
+    assert(found !== null, `Revision ${id} of a stored execution is stored too.`);
+    return found;
   }
 
   private machineOf(revision: Revision): Machine {
-    const known = this.compiled.get(revision.id);
-    if (known !== undefined) return known;
+    const known = this.compiledOf(revision.id);
+    if (known !== null) return known;
     const machine = compileMachine(JSON.parse(revision.definition) as JsonObject, revision.type);
     if (this.compiled.size >= MAX_COMPILED) {
       const [oldest] = this.compiled.keys();
       if (oldest !== undefined) this.compiled.delete(oldest);
     }
-    this.compiled.set(revision.id, machine);
+    this.compiled.set(revision.id, { machine, revision });
     return machine;
   }
 }

@@ -147,6 +147,11 @@ export class Scheduler {
     this.arm();
   }
 
+  /** When a timer that memory holds is due; null for one that has fired, or is far off. */
+  dueAt(arn: ExecutionArn, key: string): EpochMs | null {
+    return this.entries.get(nameOf(arn, key))?.dueAt ?? null;
+  }
+
   drop(arn: ExecutionArn, key: string): void {
     // Most tasks have no timers, and each drops its two when it ends.
     if (this.entries.size > 0) this.entries.delete(nameOf(arn, key));

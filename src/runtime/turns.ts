@@ -5,11 +5,13 @@
 import { decide } from '../core/decide.js';
 import type { Env } from '../core/env.js';
 import { fold } from '../core/evolve.js';
+import type { Machine } from '../core/machine.js';
 import type { Fact } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
 import type { Stimulus } from '../core/stimulus.js';
 import { assert } from '../lib/assert.js';
 import type { ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
+import type { Eventually } from '../lib/eventually.js';
 import type { Store } from '../store/store.js';
 import { type Holder, prepareCommit } from './journal.js';
 import type { Live, LiveExecutions, Unsettled } from './live.js';
@@ -27,6 +29,10 @@ export interface TurnsWorld {
   holder(): Holder | null;
   /** Whether another process has written after what memory holds; never where there is none. */
   isStale(live: Live): Promise<boolean>;
+  /** Of timers that have fired, those that no heartbeat has moved since, and that are of this very state. */
+  stillDue(state: ExecutionState, keys: readonly string[]): Eventually<readonly string[]>;
+  /** Resolves after `ms`, or when the engine closes. */
+  pause(ms: number): Promise<void>;
   /** The commit is durable: the outside may know. */
   settled(arn: ExecutionArn, turn: Unsettled): void;
   /** The store does not say what became of a commit. */
@@ -40,6 +46,10 @@ interface Made {
   /** Facts of another execution, written before them; their effects are over. */
   readonly taken: readonly Fact[];
 }
+
+/** How often a revision that is not there is looked for, and the pauses between. */
+const REVISION_LOOKS = 5;
+const REVISION_PAUSE_MS = 1_000;
 
 const NONE_TAKEN: readonly Fact[] = [];
 
@@ -59,18 +69,43 @@ export class Turns {
   }
 
   /** Null when another writer was faster. */
-  private async tryOnce(live: Live, stimulus: Stimulus): Promise<readonly Fact[] | null> {
+  private async tryOnce(live: Live, given: Stimulus): Promise<readonly Fact[] | null> {
     const before = live.state;
+    let stimulus = given;
+    if (given.type === 'TimersDue' && before !== null) {
+      const keys = await this.world.stillDue(before, given.keys);
+      if (keys.length === 0) return [];
+      stimulus = { type: 'TimersDue', keys };
+    }
     if (before === null && stimulus.type !== 'Start') return [];
     const revision = before?.revision ?? (stimulus as { revision: RevisionId }).revision;
     const { machines } = this.world;
-    const machine = machines.compiledOf(revision) ?? (await machines.machine(revision));
+    const machine = machines.compiledOf(revision) ?? (await this.find(live, revision));
+    if (machine === null) return [];
+    // It was read again meanwhile.
+    if (live.state !== before) return null;
     const decided = decide(machine, before, stimulus, this.world.env(live.arn));
     const { facts, state } = decided instanceof Promise ? await decided : decided;
     // Nothing follows from it, or memory does not know yet what it is about.
     if (facts.length === 0) return (await this.world.isStale(live)) ? null : facts;
     const fired = stimulus.type === 'TimersDue' ? stimulus.keys : [];
     return (await this.write(live, { facts, state, fired, taken: NONE_TAKEN })) ? facts : null;
+  }
+
+  /**
+   * Null when a failover took the revision along, with the execution that memory still held. One that has
+   * begun since is there without it until the process that began it has written it again.
+   */
+  private async find(live: Live, revision: RevisionId): Promise<Machine | null> {
+    const { machines } = this.world;
+    for (let looks = 0; looks < REVISION_LOOKS; looks++) {
+      const found = await machines.find(live.state?.revision ?? revision);
+      if (found !== null) return found;
+      await this.world.live.load(live);
+      if (live.state === null) return null;
+      await this.world.pause(REVISION_PAUSE_MS);
+    }
+    return machines.machine(live.state?.revision ?? revision);
   }
 
   /** A new execution that begins with facts of another one; null when there is one of its name. */

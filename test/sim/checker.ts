@@ -36,6 +36,8 @@ interface Watched {
 export class Checker {
   readonly executions = new Map<ExecutionArn, Watched>();
   commits = 0;
+  /** Until the facts that a rollback has left are taken in. */
+  private reloading: Promise<void> | null = null;
   private dirty = new Set<ExecutionArn>();
   /** Wall-clock laws hold only while nobody has set the clock. */
   clockWasSet = false;
@@ -51,17 +53,25 @@ export class Checker {
 
   /** Folds what is left on the disk after a rollback. */
   async reload(store: MemoryStore): Promise<void> {
-    const arns = [...this.executions.keys()];
+    // Read at once: what is committed while the facts are taken in comes after them.
+    const journals = [...this.executions.keys()].map(async (arn) => ({
+      arn,
+      commits: await store.load(arn),
+    }));
     this.executions.clear();
-    for (const arn of arns) {
-      const commits = await store.load(arn);
-      for (const { facts } of commits) this.take(arn, JSON.parse(facts) as Fact[]);
-    }
+    this.reloading = Promise.all(journals).then((read) => {
+      this.reloading = null;
+      for (const { arn, commits } of read) {
+        for (const { facts } of commits) this.take(arn, JSON.parse(facts) as Fact[]);
+      }
+    });
+    await this.reloading;
   }
 
   /** Takes the commit in at once; resolves when the indexes are compared. */
   async committed(commit: Commit, store: MemoryStore): Promise<void> {
     this.commits++;
+    if (this.reloading !== null) await this.reloading;
     const { arn } = commit;
     this.dirty.add(arn);
     const watched = this.take(arn, JSON.parse(commit.facts) as Fact[]);

@@ -38,8 +38,13 @@ export class Ledger {
 
   promise(promised: Promised): void {
     // Its write may have been among those that were rolled back while the reply was on its way.
-    if (this.world.time.elapsed < this.deafUntil) return;
+    if (this.isDeaf) return;
     this.promises.push({ ...promised, position: this.world.disk.position });
+  }
+
+  /** Replies to what a failover took along may still be on their way. */
+  get isDeaf(): boolean {
+    return this.world.time.elapsed < this.deafUntil;
   }
 
   heartbeat(token: string, sentAt: number): void {

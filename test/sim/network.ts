@@ -18,7 +18,13 @@ const GONE = Symbol('no reply');
 /** What a client learns: the members of the answer, or the code of a refusal. */
 export type Reply = { readonly ok: JsonObject } | { readonly refused: string };
 
+/** Until somebody sees that his answer was lost in a failover. */
+const NOTICED_MS = 60_000;
+
 export class Network {
+  /** Accepted answers, to be given once more. */
+  private readonly accepted: (() => void)[] = [];
+
   constructor(private readonly world: SimWorld) {}
 
   /** Repeats the request until some process has answered it. */
@@ -77,14 +83,14 @@ export class Network {
 
   // What ScriptedHandlers asks of an engine.
 
-  async taskSucceeded(token: string, output: Json): Promise<TokenAnswer> {
+  taskSucceeded(token: string, output: Json): Promise<TokenAnswer> {
     const members = { taskToken: token, output: JSON.stringify(output) };
-    return this.answer(token, await this.request('SendTaskSuccess', members), output);
+    return this.answer('SendTaskSuccess', members, output);
   }
 
-  async taskFailed(token: string, failure: Failure): Promise<TokenAnswer> {
+  taskFailed(token: string, failure: Failure): Promise<TokenAnswer> {
     const members = { taskToken: token, error: failure.error, cause: failure.cause };
-    return this.answer(token, await this.request('SendTaskFailure', members), undefined);
+    return this.answer('SendTaskFailure', members);
   }
 
   async taskHeartbeat(token: string): Promise<TokenAnswer> {
@@ -94,9 +100,25 @@ export class Network {
     return answerOf(reply);
   }
 
-  private answer(token: string, reply: Reply, output: Json | undefined): TokenAnswer {
-    if ('ok' in reply) this.world.ledger.promise({ what: 'answer', token, output });
+  private async answer(
+    operation: string,
+    members: JsonObject & { readonly taskToken: string },
+    output?: Json,
+  ): Promise<TokenAnswer> {
+    const reply = await this.request(operation, members);
+    const { ledger, time } = this.world;
+    if ('ok' in reply) {
+      const again = (): void => void this.answer(operation, members, output);
+      ledger.promise({ what: 'answer', token: members.taskToken, output });
+      if (ledger.isDeaf) time.after(NOTICED_MS, again);
+      else this.accepted.push(again);
+    }
     return answerOf(reply);
+  }
+
+  /** A failover may have taken accepted answers along: who sees his task wait still answers it again. */
+  rolledBack(): void {
+    for (const again of this.accepted.splice(0)) this.world.time.after(NOTICED_MS, again);
   }
 }
 

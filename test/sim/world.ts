@@ -104,6 +104,7 @@ export class SimWorld {
     };
     this.disk.onRolledBack = () => {
       this.hub?.forgetQueues();
+      this.network.rolledBack();
       this.guard(() => this.checker.reload(this.disk.store));
     };
   }
