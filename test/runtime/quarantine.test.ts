@@ -5,7 +5,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import type { JournalCommit, Store } from '../../src/store/store.js';
 import { openWorld, startRequest } from '../support/run-machine.js';
 import type { Script } from '../support/scripted-handlers.js';
-import { settled, VirtualClock } from '../support/virtual-clock.js';
+import { VirtualClock } from '../support/virtual-clock.js';
 
 const WAITS = {
   StartAt: 'W',
