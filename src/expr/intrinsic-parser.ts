@@ -36,10 +36,11 @@ export function parseIntrinsic(text: string): IntrinsicCall {
 
 /** How many calls are inside of each other; 1 for a call without calls among its arguments. */
 export function nestingOf(call: IntrinsicCall): number {
-  const inner = call.arguments.map((argument) =>
-    argument.kind === 'call' ? nestingOf(argument.call) : 0,
-  );
-  return 1 + Math.max(0, ...inner);
+  let deepest = 0;
+  for (const argument of call.arguments) {
+    if (argument.kind === 'call') deepest = Math.max(deepest, nestingOf(argument.call));
+  }
+  return 1 + deepest;
 }
 
 function readCall(reader: Reader, depth: number): IntrinsicCall {
