@@ -130,7 +130,10 @@ const mutated = fc
     const copy = structuredClone(RICH) as unknown;
     for (const [at, kind, value, name] of changes) {
       const all = slots(copy);
-      const { holder, key } = all[at % all.length] as Slot;
+      const slot = all[at % all.length];
+      // Everything has been removed.
+      if (slot === undefined) break;
+      const { holder, key } = slot;
       if (kind === 0) holder[key] = value;
       else if (kind === 1) delete holder[key];
       else if (kind === 2 && !Array.isArray(holder)) holder[name] = holder[key];
