@@ -6,8 +6,7 @@
 import type { Env } from '../core/env.js';
 import type { Fact, Failure } from '../core/fact.js';
 import type { ExecutionState } from '../core/state.js';
-import { instantOf } from '../core/effects.js';
-import { parseTimer, type Stimulus } from '../core/stimulus.js';
+import type { Stimulus } from '../core/stimulus.js';
 import { ANSWERED } from '../handlers/handler.js';
 import { assert } from '../lib/assert.js';
 import type { EpochMs, ExecutionArn, RevisionId, Seq } from '../lib/brand.js';
@@ -19,6 +18,7 @@ import { type Clock, realClock } from './clock.js';
 import { Delivery } from './delivery.js';
 import type { EngineOptions } from './engine-options.js';
 import { Dispatcher } from './dispatcher.js';
+import { stillDue } from './due-timers.js';
 import type {
   ActivityTask,
   Engine,
@@ -226,7 +226,10 @@ class LocalEngine implements Engine {
       holder: () =>
         this.peers === null ? null : { id: this.peers.id, until: this.scheduler.horizon },
       isStale: (held) => this.isStale(held),
-      stillDue: (state, keys) => this.stillDue(state, keys),
+      stillDue: (state, keys) => {
+        const { scheduler, clock, peers } = this;
+        return stillDue({ scheduler, clock, peers }, state, keys);
+      },
       pause: (ms) => this.delivery.pause(ms),
       settled: (arn, { state, effects, facts }) => {
         this.outbox.handOut(state, effects, facts);
@@ -300,41 +303,6 @@ class LocalEngine implements Engine {
     if (this.peers === null || !live.loaded) return false;
     const head = await this.peers.store.head(live.arn);
     return (head?.seq ?? 0) !== (live.state?.seq ?? 0);
-  }
-
-  /**
-   * Heartbeats move timers. One that was acknowledged while this timer's turn waited counts, whoever
-   * heard it: here it is in memory, of another process in the store. And after a failover the timer that
-   * fired may be of an execution that was lost and has begun anew.
-   */
-  private stillDue(
-    state: ExecutionState,
-    keys: readonly string[],
-  ): readonly string[] | Promise<readonly string[]> {
-    const arn = state.identity.arn as ExecutionArn;
-    const now = this.clock.now();
-    const due = keys.filter((key) => {
-      const setTo = instantOf(state, key);
-      if (setTo === null || setTo <= now) return (this.scheduler.dueAt(arn, key) ?? now) <= now;
-      this.scheduler.set(arn, key, setTo);
-      return false;
-    });
-    const { peers } = this;
-    return peers === null || due.length === 0 ? due : this.unmovedByOthers(peers, arn, due);
-  }
-
-  private async unmovedByOthers(
-    peers: Peers,
-    arn: ExecutionArn,
-    keys: readonly string[],
-  ): Promise<readonly string[]> {
-    const due: string[] = [];
-    for (const key of keys) {
-      const beats = parseTimer(key)?.kind === 'heartbeat';
-      const dueAt = beats ? ((await peers.store.timer(arn, key)) ?? 0) : 0;
-      if (dueAt <= this.clock.now()) due.push(key);
-    }
-    return due;
   }
 
   /** Stops the work of fact `by`, wherever it runs. */
